@@ -1,0 +1,80 @@
+"""Attention: each position reads from the earlier ones, weighted by how well its query meets their keys.
+
+    A = softmax(q kᵀ / sqrt(d_head), causal),   out = (A v) W_O
+
+With fewer key-value heads than heads, each serves a group of queries (GQA, Ainslie et al. 2023, arXiv:2305.13245).
+QK-norm (Henry et al. 2020, arXiv:2010.04245) brings every query and key to unit RMS before the rotation.
+Vaswani et al. 2017, arXiv:1706.03762.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from twofold.model.config import ModelConfig
+from twofold.model.norm import make_norm
+from twofold.model.positions import rotate
+
+__all__ = ["Attention", "attend"]
+
+
+def attend(
+    q: Float[Tensor, "b h q e"], k: Float[Tensor, "b h k e"], v: Float[Tensor, "b h k e"]
+) -> Float[Tensor, "b h q e"]:
+    """Causal attention; the last query stands at the last key."""
+    offset = k.shape[-2] - q.shape[-2]
+    if q.shape[-2] == 1:
+        return F.scaled_dot_product_attention(q, k, v)
+    if offset == 0:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    visible = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool, device=q.device).tril(offset)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=visible)
+
+
+class Attention(nn.Module):
+    """W_Q [h·e, d], W_K and W_V [kv·e, d], W_O [d, h·e]; applied as x W^T."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.n_heads, self.n_kv_heads, self.d_head = config.n_heads, config.n_kv_heads, config.d_head
+        self.rotary = config.positions == "rotary"
+        widths = {"Q": self.n_heads, "K": self.n_kv_heads, "V": self.n_kv_heads}
+        for name, heads in widths.items():
+            self.register_parameter(f"W_{name}", nn.Parameter(torch.empty(heads * self.d_head, config.d_model)))
+            bias = nn.Parameter(torch.zeros(heads * self.d_head)) if config.bias else None
+            self.register_parameter(f"b_{name}", bias)
+        self.W_O = nn.Parameter(torch.empty(config.d_model, self.n_heads * self.d_head))
+        self.b_O = nn.Parameter(torch.zeros(config.d_model)) if config.bias else None
+        if config.qk_norm:
+            self.q_norm = make_norm(config.norm, self.d_head, config.norm_eps, config.bias)
+            self.k_norm = make_norm(config.norm, self.d_head, config.norm_eps, config.bias)
+        else:
+            self.q_norm = self.k_norm = None
+
+    def forward(
+        self,
+        x: Float[Tensor, "b s d"],
+        table: tuple[Tensor, Tensor] | None = None,
+        cache: dict[str, Tensor] | None = None,
+    ) -> Float[Tensor, "b s d"]:
+        b, s, _ = x.shape
+        weight = torch.cat((self.W_Q, self.W_K, self.W_V)).to(x.dtype)
+        bias = None if self.b_Q is None else torch.cat((self.b_Q, self.b_K, self.b_V)).to(x.dtype)
+        heads = F.linear(x, weight, bias).view(b, s, -1, self.d_head).transpose(1, 2)
+        q, k, v = heads.split((self.n_heads, self.n_kv_heads, self.n_kv_heads), dim=1)
+        if self.q_norm is not None:
+            q, k = self.q_norm(q), self.k_norm(k)
+        if self.rotary:
+            q, k = rotate(q, *table), rotate(k, *table)
+        if cache is not None:
+            if cache:
+                k, v = torch.cat((cache["k"], k), dim=2), torch.cat((cache["v"], v), dim=2)
+            cache["k"], cache["v"] = k, v
+        if self.n_kv_heads != self.n_heads:
+            group = self.n_heads // self.n_kv_heads
+            k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
+        z = attend(q, k, v).transpose(1, 2).reshape(b, s, -1)
+        return F.linear(z, self.W_O.to(x.dtype), None if self.b_O is None else self.b_O.to(x.dtype))

@@ -1,0 +1,36 @@
+"""One block: attention moves information between positions, the MLP works on it in place.
+
+    x = x + attention(norm(x));   x = x + mlp(norm(x))
+"""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from twofold.model.attention import Attention
+from twofold.model.config import ModelConfig
+from twofold.model.mlp import MLP
+from twofold.model.norm import make_norm
+
+__all__ = ["Block"]
+
+
+class Block(nn.Module):
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.ln1 = make_norm(config.norm, config.d_model, config.norm_eps, config.bias)
+        self.attn = Attention(config)
+        self.ln2 = None if config.mlp == "none" else make_norm(
+            config.norm, config.d_model, config.norm_eps, config.bias
+        )
+        self.mlp = None if config.mlp == "none" else MLP(config)
+
+    def forward(
+        self,
+        x: Float[Tensor, "b s d"],
+        table: tuple[Tensor, Tensor] | None = None,
+        cache: dict[str, Tensor] | None = None,
+    ) -> Float[Tensor, "b s d"]:
+        x = x + self.attn(self.ln1(x), table, cache)
+        return x if self.mlp is None else x + self.mlp(self.ln2(x))
