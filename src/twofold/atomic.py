@@ -1,0 +1,78 @@
+"""Files are written beside and renamed into place, so a process that dies leaves either the old file or the new one.
+
+    with writing(path) as temporary: ...      write to `temporary`; on leaving it is fsynced and renamed to `path`
+    atomic_write(path, bytes or text)         the same for content that is already in memory
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from twofold.errors import DiskFull
+
+__all__ = ["atomic_write", "disk_full_is_named", "writing"]
+
+_NO_ROOM = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+@contextlib.contextmanager
+def disk_full_is_named(path: Path) -> Iterator[None]:
+    """Turn "no space left" and "quota exceeded" inside the block into DiskFull, naming `path` and the free space."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise DiskFull(
+            f"no room left to write {path}: {_free(path)} free on its disk; "
+            f"make room or choose another place for the output"
+        ) from error
+
+
+@contextlib.contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary sibling of `path`; rename it into place on success, remove it on failure.
+
+    Missing parent folders are made. Raises DiskFull when the disk or the quota is full.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with disk_full_is_named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            with open(temporary, "rb+") as written:
+                os.fsync(written.fileno())
+            os.replace(temporary, path)
+            _sync_folder(path.parent)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:
+    """Replace the file at `path` by `content` (text as UTF-8, line ends untouched)."""
+    with writing(path) as temporary:
+        temporary.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable where the system lets a folder be opened (not on Windows)."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _free(path: Path) -> str:
+    for folder in path.absolute().parents:
+        if folder.exists():
+            return f"{shutil.disk_usage(folder).free / 1e6:.1f} MB"
+    return "an unknown amount"
