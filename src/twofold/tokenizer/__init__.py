@@ -1,1 +1,1 @@
-
+"""Text to tokens and back: byte-level BPE, its training, and the chat template."""
