@@ -17,7 +17,7 @@ PIPED_WIDTH = 120  # columns of a table when nobody's terminal says otherwise
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A calm rich console: no highlighting, no emoji, brackets in text are text; `markup=True` where styles are wanted."""
+    """A calm rich console: no highlighting, no emoji, and brackets in a text are only brackets."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
@@ -26,7 +26,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def print_json(value: Any) -> None:
-    """Write one JSON object to standard output. Numbers that JSON lacks (nan, inf) become null; NumPy's become Python's."""
+    """Write one JSON object to standard output; nan and inf become null, NumPy's numbers become Python's."""
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     print(json.dumps(_plain(value), indent=2, ensure_ascii=not utf8, allow_nan=False))
 
@@ -75,5 +75,5 @@ def _scaled(value: float, units: tuple[str, ...], gap: str) -> str:
         value, step = value / 1000, step + 1
     if step == 0 and value == int(value):
         return f"{int(value)}{gap}{units[0]}"
-    figures = max(0, 2 - int(math.floor(math.log10(abs(value))))) if value else 0
+    figures = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
     return f"{value:.{min(figures, 2)}f}{gap}{units[step]}"

@@ -37,10 +37,16 @@ def attend(
 class Attention(nn.Module):
     """W_Q [h·e, d], W_K and W_V [kv·e, d], W_O [d, h·e]; applied as x W^T."""
 
+    W_Q: nn.Parameter
+    W_K: nn.Parameter
+    W_V: nn.Parameter
+    b_Q: nn.Parameter | None
+    b_K: nn.Parameter | None
+    b_V: nn.Parameter | None
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.n_heads, self.n_kv_heads, self.d_head = config.n_heads, config.n_kv_heads, config.d_head
-        self.rotary = config.positions == "rotary"
         widths = {"Q": self.n_heads, "K": self.n_kv_heads, "V": self.n_kv_heads}
         for name, heads in widths.items():
             self.register_parameter(f"W_{name}", nn.Parameter(torch.empty(heads * self.d_head, config.d_model)))
@@ -48,11 +54,9 @@ class Attention(nn.Module):
             self.register_parameter(f"b_{name}", bias)
         self.W_O = nn.Parameter(torch.empty(config.d_model, self.n_heads * self.d_head))
         self.b_O = nn.Parameter(torch.zeros(config.d_model)) if config.bias else None
-        if config.qk_norm:
-            self.q_norm = make_norm(config.norm, self.d_head, config.norm_eps, config.bias)
-            self.k_norm = make_norm(config.norm, self.d_head, config.norm_eps, config.bias)
-        else:
-            self.q_norm = self.k_norm = None
+        norm = (config.norm, self.d_head, config.norm_eps, config.bias)
+        self.q_norm = make_norm(*norm) if config.qk_norm else None
+        self.k_norm = make_norm(*norm) if config.qk_norm else None
 
     def forward(
         self,
@@ -60,14 +64,16 @@ class Attention(nn.Module):
         table: tuple[Tensor, Tensor] | None = None,
         cache: dict[str, Tensor] | None = None,
     ) -> Float[Tensor, "b s d"]:
+        """With a rotary `table`, queries and keys are turned by it; a `cache` is read and extended."""
         b, s, _ = x.shape
         weight = torch.cat((self.W_Q, self.W_K, self.W_V)).to(x.dtype)
-        bias = None if self.b_Q is None else torch.cat((self.b_Q, self.b_K, self.b_V)).to(x.dtype)
+        biases: list[Tensor] = [bias for bias in (self.b_Q, self.b_K, self.b_V) if bias is not None]
+        bias = torch.cat(biases).to(x.dtype) if biases else None
         heads = F.linear(x, weight, bias).view(b, s, -1, self.d_head).transpose(1, 2)
         q, k, v = heads.split((self.n_heads, self.n_kv_heads, self.n_kv_heads), dim=1)
-        if self.q_norm is not None:
+        if self.q_norm is not None and self.k_norm is not None:
             q, k = self.q_norm(q), self.k_norm(k)
-        if self.rotary:
+        if table is not None:
             q, k = rotate(q, *table), rotate(k, *table)
         if cache is not None:
             if cache:

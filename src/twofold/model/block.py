@@ -33,4 +33,4 @@ class Block(nn.Module):
         cache: dict[str, Tensor] | None = None,
     ) -> Float[Tensor, "b s d"]:
         x = x + self.attn(self.ln1(x), table, cache)
-        return x if self.mlp is None else x + self.mlp(self.ln2(x))
+        return x if self.mlp is None or self.ln2 is None else x + self.mlp(self.ln2(x))

@@ -32,7 +32,7 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Sizes: `d_head` and `n_kv_heads` of 0 mean d_model / n_heads and n_heads; `d_ff` of 0 means the family's usual."""
+    """Sizes. `d_head` of 0 means d_model / n_heads, `n_kv_heads` of 0 means n_heads, `d_ff` of 0 the family's usual."""
 
     vocab_size: int
     n_layers: int

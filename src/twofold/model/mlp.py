@@ -32,7 +32,7 @@ class MLP(nn.Module):
     def forward(self, x: Float[Tensor, "b s d"]) -> Float[Tensor, "b s d"]:
         b_in = None if self.b_in is None else self.b_in.to(x.dtype)
         b_out = None if self.b_out is None else self.b_out.to(x.dtype)
-        if self.kind == "swiglu":
+        if self.W_gate is not None:
             gate, up = F.linear(x, torch.cat((self.W_gate, self.W_in)).to(x.dtype)).chunk(2, dim=-1)
             hidden = F.silu(gate) * (up if b_in is None else up + b_in)
         else:

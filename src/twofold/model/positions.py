@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["rotate", "rotary_table"]
+__all__ = ["rotary_table", "rotate"]
 
 
 def rotary_table(
