@@ -1,6 +1,7 @@
 """Files are written beside and renamed into place, so a process that dies leaves either the old file or the new one.
 
     with writing(path) as temporary: ...      write to `temporary`; on leaving it is fsynced and renamed to `path`
+    with writing_folder(path) as temporary:   the same for a whole folder, which must be the caller's own
     atomic_write(path, bytes or text)         the same for content that is already in memory
 """
 
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from twofold.errors import DiskFull
 
-__all__ = ["atomic_write", "disk_full_is_named", "writing"]
+__all__ = ["atomic_write", "disk_full_is_named", "writing", "writing_folder"]
 
 _NO_ROOM = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -52,6 +53,27 @@ def writing(path: str | os.PathLike[str]) -> Iterator[Path]:
             _sync_folder(path.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def writing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield an empty temporary sibling folder of `path`; on success it takes the place of `path` and all it held.
+
+    A process that dies in between leaves the old folder, or none, and a hidden sibling that the next run removes.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.tmp")
+    with disk_full_is_named(path):
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        try:
+            yield temporary
+            shutil.rmtree(path, ignore_errors=True)
+            os.replace(temporary, path)
+            _sync_folder(path.parent)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
             raise
 
 

@@ -1,0 +1,184 @@
+"""A prepared corpus as token ids on disk, memory-mapped: one shard per split and source, and where documents begin.
+
+    OUT/manifest.json              hashes, sizes, dtype
+    OUT/shards/SPLIT/SOURCE.bin    token ids, little-endian uint16 (uint32 from 65,537 tokens on)
+    OUT/shards/SPLIT/SOURCE.npy    one record (start, length, bytes) per document
+
+Each document is [bos] + encode(text).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from twofold.atomic import atomic_write, writing_folder
+from twofold.contracts import Tokenizer
+from twofold.data.corpus import SPLITS, Corpus, file_name
+from twofold.errors import SourceError
+
+__all__ = ["DOCUMENT", "TokenStore", "tokenise"]
+
+DOCUMENT = np.dtype([("start", "<i8"), ("length", "<i8"), ("bytes", "<i8")])
+_FORMAT = 1
+_CHUNK_BYTES = 1 << 20
+_WORTH_PROCESSES = 16 << 20
+Progress = Callable[[str, int, int], None]
+
+
+class TokenStore:
+    """What `tokenise` wrote. Tokens and document records are memory maps, so opening costs nothing."""
+
+    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
+        self.folder, self.manifest = folder, manifest
+        self.sources: list[str] = manifest["sources"]
+        self._maps: dict[tuple[str, str], np.ndarray] = {}
+
+    @classmethod
+    def open(cls, out: str | os.PathLike[str]) -> TokenStore:
+        """Raises SourceError when there is no finished store, or when its files are not as long as it says."""
+        folder = Path(out)
+        try:
+            manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+            store = cls(folder, manifest)
+            for split in SPLITS:
+                for source in store.sources:
+                    size = store._path(split, source, ".bin").stat().st_size
+                    if size != manifest["tokens"][split][source] * np.dtype(manifest["dtype"]).itemsize:
+                        raise ValueError(f"{store._path(split, source, '.bin')} has {size} bytes")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SourceError(f"{folder} holds no finished token store ({error}); tokenise the text again") from error
+        return store
+
+    def tokens(self, split: str, source: str) -> np.ndarray:
+        """The ids of all documents, one after the other: 1-D memory map of `manifest["dtype"]`."""
+        if (split, source) not in self._maps:
+            path, dtype = self._path(split, source, ".bin"), np.dtype(self.manifest["dtype"])
+            empty = not self.manifest["tokens"][split][source]
+            self._maps[split, source] = np.empty(0, dtype) if empty else np.memmap(path, dtype, mode="r")
+        return self._maps[split, source]
+
+    def documents(self, split: str, source: str) -> np.ndarray:
+        """One record (start, length, bytes) per document: its place in `tokens`, and its text's UTF-8 bytes."""
+        return cast(np.ndarray, np.load(self._path(split, source, ".npy"), allow_pickle=False))
+
+    def bytes(self, split: str, source: str) -> int:
+        return int(self.documents(split, source)["bytes"].sum())
+
+    def _path(self, split: str, source: str, suffix: str) -> Path:
+        return self.folder / "shards" / split / (file_name(source) + suffix)
+
+
+def tokenise(corpus: Corpus, tokenizer: Tokenizer, out: str | os.PathLike[str], workers: int = 1,
+             progress: Progress | None = None) -> TokenStore:
+    """Encode every document of `corpus` into `out`; a finished store of the same text and tokenizer is reused.
+
+    `workers` processes share the work when there is enough of it and the tokenizer can travel to them (one with an
+    `encode_batch` of its own does its work here). The result does not depend on it. Raises DiskFull.
+    """
+    out = Path(out)
+    identity = {"format": _FORMAT, "corpus": corpus.manifest["content"], "tokenizer": _fingerprint(tokenizer)}
+    if identity["tokenizer"] is not None:
+        try:
+            store = TokenStore.open(out)
+            if all(store.manifest.get(name) == value for name, value in identity.items()):
+                return store
+        except SourceError:
+            pass
+    dtype = np.dtype("<u2" if tokenizer.vocab_size <= 65536 else "<u4")
+    counts: dict[str, dict[str, int]] = {split: {} for split in SPLITS}
+    total = sum(corpus.bytes(split, source) for split in SPLITS for source in corpus.sources)
+    done = 0
+    (out / "manifest.json").unlink(missing_ok=True)
+    with writing_folder(out / "shards") as folder:
+        for split in SPLITS:
+            (folder / split).mkdir()
+            for source in corpus.sources:
+                records: list[tuple[int, int, int]] = []
+                path = folder / split / file_name(source)
+                start = 0
+                with open(f"{path}.bin", "wb") as shard:
+                    texts = (document.text for document in corpus.documents(split, source))
+                    for text_bytes, ids in _encoded(texts, tokenizer, dtype, workers, corpus.bytes(split, source)):
+                        shard.write(ids.tobytes())
+                        records.append((start, len(ids), text_bytes))
+                        start += len(ids)
+                        done += text_bytes
+                        if progress:
+                            progress("tokenise", done, total)
+                np.save(f"{path}.npy", np.array(records, DOCUMENT), allow_pickle=False)
+                counts[split][source] = start
+    manifest = {**identity, "dtype": dtype.str, "vocab_size": tokenizer.vocab_size, "sources": corpus.sources,
+                "tokens": counts}
+    atomic_write(out / "manifest.json", json.dumps(manifest, indent=1) + "\n")
+    return TokenStore.open(out)
+
+
+def _encoded(texts: Iterator[str], tokenizer: Tokenizer, dtype: np.dtype, workers: int,
+             size: int) -> Iterator[tuple[int, np.ndarray]]:
+    """(UTF-8 bytes of the text, ids with bos in front) for each text, in order."""
+    chunks = _chunks(texts)
+    if not hasattr(tokenizer, "encode_batch") and workers > 1 and size >= _WORTH_PROCESSES and _travels(tokenizer):
+        with ProcessPoolExecutor(workers, get_context("spawn"), _install, (tokenizer,)) as pool:
+            pending = [pool.submit(_work, chunk, dtype) for chunk in islice(chunks, 2 * workers)]
+            while pending:
+                yield from pending.pop(0).result()
+                pending += [pool.submit(_work, chunk, dtype) for chunk in islice(chunks, 1)]
+    else:
+        for chunk in chunks:
+            yield from _encode(chunk, tokenizer, dtype)
+
+
+def _encode(texts: Sequence[str], tokenizer: Tokenizer, dtype: np.dtype) -> list[tuple[int, np.ndarray]]:
+    batch = getattr(tokenizer, "encode_batch", None)
+    encoded: Iterable[Any] = batch(texts) if batch else map(tokenizer.encode, texts)
+    bos = [] if tokenizer.bos_id is None else [tokenizer.bos_id]
+    return [(len(text.encode("utf-8")), np.concatenate([np.array(bos, dtype), np.asarray(ids).astype(dtype)]))
+            for text, ids in zip(texts, encoded, strict=True)]
+
+
+_installed: list[Tokenizer] = []  # one per worker process, sent once
+
+
+def _install(tokenizer: Tokenizer) -> None:
+    _installed[:] = [tokenizer]
+
+
+def _work(texts: Sequence[str], dtype: np.dtype) -> list[tuple[int, np.ndarray]]:
+    return _encode(texts, _installed[0], dtype)
+
+
+def _chunks(texts: Iterator[str]) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    size = 0
+    for text in texts:
+        chunk.append(text)
+        size += len(text)
+        if size >= _CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _travels(tokenizer: Tokenizer) -> bool:
+    try:
+        return bool(pickle.dumps(tokenizer))
+    except (pickle.PicklingError, TypeError, AttributeError):
+        return False
+
+
+def _fingerprint(tokenizer: Tokenizer) -> str | None:
+    """A hash of the tokenizer's own JSON, or None, which is equal to nothing, when it has none."""
+    to_json = getattr(tokenizer, "to_json", None)
+    return hashlib.sha256(to_json().encode("utf-8")).hexdigest() if to_json else None

@@ -1,0 +1,76 @@
+"""What each step let through and what it dropped: documents and bytes by source, with a few of the dropped, quoted.
+
+    read -> normalise -> filter -> exact duplicates -> near duplicates -> train | val
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from twofold.data.documents import Document, LeftOut
+
+__all__ = ["Sample", "Step", "Tally", "step"]
+
+_SAMPLES = 5
+_SNIPPET = 160
+
+
+@dataclass(frozen=True)
+class Sample:
+    id: str
+    reason: str
+    snippet: str
+
+
+@dataclass
+class Tally:
+    documents: int = 0
+    bytes: int = 0
+
+    def add(self, size: int) -> None:
+        self.documents += 1
+        self.bytes += size
+
+
+@dataclass
+class Step:
+    """One step of one source. `reasons` counts what was dropped and why; `into` and `out` what came and what went."""
+
+    source: str
+    name: str
+    into: Tally = field(default_factory=Tally)
+    out: Tally = field(default_factory=Tally)
+    reasons: dict[str, Tally] = field(default_factory=dict)
+    samples: list[Sample] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def step(source: str, name: str, kept: Iterable[Document], dropped: Sequence[tuple[Document | LeftOut, str]],
+         into: Tally | None = None) -> Step:
+    """Count one step. `into` is needed where a step changes the texts that it keeps; otherwise it is kept + dropped."""
+    result = Step(source, name)
+    for document in kept:
+        result.out.add(document.size)
+    for document, reason in dropped:
+        result.reasons.setdefault(reason.split(":")[0], Tally()).add(document.size)
+    lost = Tally(len(dropped), sum(document.size for document, _ in dropped))
+    result.into = into or Tally(result.out.documents + lost.documents, result.out.bytes + lost.bytes)
+    result.reasons = dict(sorted(result.reasons.items(), key=lambda item: (-item[1].documents, item[0])))
+    chosen = sorted(dropped, key=lambda pair: _order(pair[0]))[:_SAMPLES]
+    result.samples = [Sample(document.id, reason, _snippet(document)) for document, reason in chosen]
+    return result
+
+
+def _order(document: Document | LeftOut) -> bytes:
+    """A fixed, arbitrary order, so that the samples are neither the first nor hand-picked."""
+    return hashlib.blake2b(f"{document.source}\0{document.id}".encode("utf-8", "replace"), digest_size=8).digest()
+
+
+def _snippet(document: Document | LeftOut) -> str:
+    text = " ".join(document.text[: 4 * _SNIPPET].split()) if isinstance(document, Document) else ""
+    return text if len(text) <= _SNIPPET else text[:_SNIPPET].rstrip() + " …"
