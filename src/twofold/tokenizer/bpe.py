@@ -16,7 +16,7 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
 from twofold.errors import FileFormatError
 from twofold.tokenizer.pretokenizers import PATTERNS
-from twofold.tokenizer.spelling import ALPHABET, spell, unspell
+from twofold.tokenizer.spelling import spell, unspell
 
 __all__ = ["BPETokenizer"]
 
@@ -24,8 +24,9 @@ __all__ = ["BPETokenizer"]
 class BPETokenizer:
     """Text to ids and back. Implements contracts.Tokenizer.
 
-    `tokens` in id order, in the byte-level spelling (specials as they are); all 256 bytes are among them, so every
-    string and every byte string can be encoded. Raises FileFormatError when the parts do not belong together.
+    `tokens` in id order, in the byte-level spelling (specials as they are). With all 256 bytes among them, as in every
+    tokenizer trained here, every string and every byte string can be encoded; a vocabulary that lacks some (SmolLM2's
+    lacks 21) loses those bytes, here as in llama.cpp. Raises FileFormatError when the parts do not belong together.
     """
 
     def __init__(
@@ -51,7 +52,8 @@ class BPETokenizer:
         self._bytes = [
             token.encode() if i in special_ids else _bytes_of(token) for i, token in enumerate(self.tokens)
         ]
-        self._byte_ids = [self._ids[spell(bytes([byte]))] for byte in range(256)]
+        letters = [spell(bytes([byte])) for byte in range(256)]
+        self._byte_ids = [[self._ids[letter]] if letter in self._ids else [] for letter in letters]
         longest_first = sorted(self.specials, key=len, reverse=True)
         self._special_pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
         self._engine = _engine(self)
@@ -79,7 +81,7 @@ class BPETokenizer:
         ids: list[int] = []
         for run in re.split("([\udc80-\udcff]+)", raw.decode("utf-8", "surrogateescape")):
             if "\udc80" <= run[:1] <= "\udcff":
-                ids += [self._byte_ids[ord(letter) - 0xDC00] for letter in run]
+                ids += [i for letter in run for i in self._byte_ids[ord(letter) - 0xDC00]]
             else:
                 ids += self._engine.encode(run, add_special_tokens=False).ids
         return ids
@@ -115,9 +117,6 @@ def _checked(tokenizer: BPETokenizer) -> dict[str, int]:
     ids = {token: i for i, token in enumerate(tokenizer.tokens)}
     if len(ids) != len(tokenizer.tokens):
         raise FileFormatError(f"the vocabulary repeats {len(tokenizer.tokens) - len(ids)} of its tokens")
-    missing = [letter for letter in ALPHABET if letter not in ids]
-    if missing:
-        raise FileFormatError(f"the vocabulary lacks {len(missing)} of the 256 bytes, among them {missing[0]!r}")
     for left, right in tokenizer.merges:
         if left not in ids or right not in ids or left + right not in ids:
             raise FileFormatError(f"the merge {left!r} + {right!r} speaks of tokens that the vocabulary lacks")

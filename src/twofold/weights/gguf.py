@@ -1,8 +1,8 @@
 """GGUF, the parameters file: a header, metadata by key, a table of tensors, then the tensors' bytes.
 
     "GGUF"  u32 version  u64 n_tensors  u64 n_keys
-    n_keys ×     key, u32 type, value             a string is u64 length + UTF-8; an array is u32 type + u64 count + items
-    n_tensors ×  name, u32 n_dims, u64 dims…, u32 type, u64 offset       dims innermost first, offset from the data
+    n_keys ×     key, u32 type, value         a string is u64 length + UTF-8, an array u32 type + u64 count + items
+    n_tensors ×  name, u32 n_dims, u64 dims…, u32 type, u64 offset    dims innermost first, offset from the data
     padding to general.alignment (32 unless it says otherwise), then the data
 
 Format: the GGUF specification of the ggml project, versions 2 and 3, little-endian. A file may come from a stranger:
@@ -11,6 +11,7 @@ every length, count, dimension and offset is checked against the file's size bef
 
 from __future__ import annotations
 
+import itertools
 import math
 import mmap
 import os
@@ -79,7 +80,7 @@ def read(path: str | os.PathLike[str]) -> GGUF:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size < 24:
-                raise FileFormatError(f"{path} has {size} bytes; a GGUF file has at least 24, so it is empty or cut off")
+                raise FileFormatError(f"{path} has {size} bytes, fewer than any GGUF file; it is empty or cut off")
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError as error:
         raise FileFormatError(f"{path} cannot be read: {error.strerror}") from error
@@ -205,7 +206,7 @@ def _read_table(cursor: _Cursor, n_tensors: int, metadata: dict[str, Any]) -> di
             )
         tensors[name] = TensorInfo(name, shape, storage.name, base + offset, n_bytes)
     in_order = sorted(tensors.values(), key=lambda info: info.offset)
-    for before, after in zip(in_order, in_order[1:], strict=False):
+    for before, after in itertools.pairwise(in_order):
         if before.offset + before.n_bytes > after.offset:
             raise cursor.wrong(f"the tensors {before.name[:80]!r} and {after.name[:80]!r} overlap", after.offset)
     return tensors
@@ -227,7 +228,7 @@ def _read_entry(cursor: _Cursor, name: str, alignment: int) -> tuple[tuple[int, 
         )
     storage = TYPES[TYPE_NAMES[number]]
     if shape[-1] % storage.block:
-        raise cursor.wrong(f"the tensor {name!r} has rows of {shape[-1]}, no multiple of {storage.name}'s {storage.block}")
+        raise cursor.wrong(f"the tensor {name!r} has rows of {shape[-1]}, which blocks of {storage.block} do not fill")
     offset = cursor.scalar("Q", "a tensor's offset")
     if offset % alignment:
         raise cursor.wrong(f"the tensor {name!r} lies at offset {offset}, which is not a multiple of {alignment}")

@@ -157,7 +157,7 @@ def _write_f16(numbers: np.ndarray) -> Blocks:
     with np.errstate(over="ignore"):
         halves = numbers.astype("<f2")
     if np.isinf(halves).sum() > np.isinf(numbers).sum():
-        raise ConfigError(f"F16 ends at 65504 and a number here is {_largest(numbers):g}; choose BF16, which reaches 3e38")
+        raise ConfigError(f"F16 ends at 65504 and one here is {_largest(numbers):g}; choose BF16, which reaches 3e38")
     return halves
 
 
