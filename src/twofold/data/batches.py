@@ -16,6 +16,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from twofold.data.mix import weights as mix_weights
 from twofold.data.tokens import TokenStore
 from twofold.errors import ConfigError
 
@@ -42,13 +43,13 @@ class Batches:
                               f"use a multiple of {world}")
         self.context, self.batch, self.seed, self.rank, self.world = context, batch, seed, rank, world
         names = [name for name in store.sources if len(store.tokens(split, name))]
-        weights = _weights(mix or {}, store.sources)
-        self.sources = [name for name in names if weights[name] > 0]
+        weight = mix_weights(mix or {}, store.sources)
+        self.sources = [name for name in names if weight[name] > 0]
         if not self.sources:
             raise ConfigError(f"there are no tokens to take rows from in the split {split!r} "
                               f"(sources with text: {', '.join(names) or 'none'}; mix: {mix or 'none given'})")
         self._tokens = [store.tokens(split, name) for name in self.sources]
-        mass = np.array([len(t) * weights[n] for n, t in zip(self.sources, self._tokens, strict=True)], np.float64)
+        mass = np.array([len(t) * weight[n] for n, t in zip(self.sources, self._tokens, strict=True)], np.float64)
         self.shares = {name: float(m / mass.sum()) for name, m in zip(self.sources, mass, strict=True)}
         bounds = np.round(np.concatenate([[0.0], np.cumsum(mass / mass.sum())]) * _WHOLE)
         self._bounds = np.minimum(bounds, _WHOLE).astype(np.int64)
@@ -143,11 +144,3 @@ def _floor_sum(n: int, b: int, m: int = _WHOLE, a: int = _GOLDEN) -> int:
         n, b, m, a = top // m, top % m, a, m
     return total
 
-
-def _weights(mix: Mapping[str, float], sources: list[str]) -> dict[str, float]:
-    for name, weight in mix.items():
-        if name not in sources:
-            raise ConfigError(f"mix names {name!r}, which is not among the sources: {', '.join(sources)}")
-        if not 0 <= weight < float("inf"):
-            raise ConfigError(f"mix gives {name!r} the weight {weight}; a weight is a number of 0 or more")
-    return {name: float(mix.get(name, 1.0)) for name in sources}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from twofold.data.documents import Document
 from twofold.errors import SourceError
 
-__all__ = ["SPLITS", "Corpus", "file_name"]
+__all__ = ["SPLITS", "Corpus"]
 
 SPLITS = ("train", "val")
 
@@ -60,9 +59,4 @@ class Corpus:
                     yield Document(record["id"], name, record["kind"], record["text"])
 
     def path(self, split: str, source: str) -> Path:
-        return self.folder / "text" / split / f"{file_name(source)}.jsonl"
-
-
-def file_name(source: str) -> str:
-    """A source's name as a file name that every system accepts."""
-    return re.sub(r"[^\w.-]", "_", source)
+        return self.folder / "text" / split / f"{source}.jsonl"

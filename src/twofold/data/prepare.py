@@ -1,6 +1,6 @@
 """Sources to a prepared corpus on disk, one step after the other, each of them counted.
 
-    read -> normalise -> filter -> sections -> exact duplicates -> near duplicates -> hold out -> write
+    read -> normalise -> filter -> exact duplicates -> near duplicates -> hold out -> write
 
 The same input and settings give the same bytes, whatever the number of workers. A finished corpus whose inputs,
 settings and versions are unchanged is reused. Texts are held in memory from reading to writing.
@@ -14,50 +14,43 @@ import json
 import os
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from twofold.atomic import atomic_write, writing_folder
-from twofold.data.corpus import SPLITS, Corpus, file_name
+from twofold.data.corpus import SPLITS, Corpus
 from twofold.data.documents import Document, LeftOut
-from twofold.data.duplicates import exact_copies, near_copies
+from twofold.data.duplicates import NEAR, exact_copies, near_copies, overlap
 from twofold.data.holdout import hold_out, join, sections
 from twofold.data.normalise import normalise
-from twofold.data.quality import fault
+from twofold.data.parallel import default_workers, ordered_map
+from twofold.data.quality import fault, preset, trim
+from twofold.data.settings import DataSettings
 from twofold.data.sources import Source, resolve
-from twofold.data.waterfall import Step, Tally, step
-from twofold.errors import ConfigError, SourceError
+from twofold.data.waterfall import Step, step, warnings
+from twofold.errors import SourceError
 
 __all__ = ["DataSettings", "prepare"]
 
 _FORMAT = 1
-_READERS = ("rensa",)
+_LIBRARIES = ("pyarrow", "pypdf", "rensa", "resiliparse", "zstandard")
 Progress = Callable[[str, int, int], None]
-Dropped = list[tuple[Document | LeftOut, str]]
-
-
-@dataclass(frozen=True)
-class DataSettings:
-    """`val_share`: the part of each source's documents that is held out."""
-
-    val_share: float = 0.05
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.val_share < 1:
-            raise ConfigError(f"val_share={self.val_share} must be at least 0 and below 1; the usual is 0.05")
+Texts = dict[str, list[Document]]
 
 
 def prepare(sources: Sequence[str], out: str | os.PathLike[str], settings: DataSettings | None = None,
-            progress: Progress | None = None) -> Corpus:
-    """Make, or reuse, the corpus of `sources` in `out`.
+            progress: Progress | None = None, workers: int | None = None) -> Corpus:
+    """Make, or reuse, the corpus of `sources` in the folder `out`. `progress` gets (what, done, total).
 
     Raises SourceError when a source is unknown or nothing of it is left, MissingExtra, NetworkError, DiskFull.
     """
-    out, settings = Path(out), settings or DataSettings()
-    found = resolve(list(sources))
-    inputs = {source.name: source.fingerprint for source in found}
-    identity = {"format": _FORMAT, "inputs": inputs, "settings": asdict(settings), "versions": _versions()}
+    out, settings, workers = Path(out), settings or DataSettings(), workers or default_workers()
+    tell = progress or (lambda what, done, total: None)
+    found = resolve(sources, settings)
+    identity = {"format": _FORMAT, "inputs": {source.name: source.fingerprint for source in found},
+                "settings": asdict(settings), "versions": _versions()}
     try:
         corpus = Corpus.open(out)
         if all(corpus.manifest.get(name) == value for name, value in identity.items()):
@@ -65,82 +58,125 @@ def prepare(sources: Sequence[str], out: str | os.PathLike[str], settings: DataS
     except SourceError:
         pass
     steps: list[Step] = []
-    documents: dict[str, list[Document]] = {}
+    texts: Texts = {}
+    total = len(found) + 3
     for i, source in enumerate(found):
-        if progress:
-            progress(f"read {source.name}", i, len(found))
-        documents[source.name] = _clean(source, steps)
-    documents = _deduplicate(documents, steps)
-    splits = {name: _split(texts, settings.val_share) for name, texts in documents.items()}
-    for name, (train, val) in splits.items():
-        steps.append(step(name, "hold out", train, [(d, "held out") for d in val]))
+        tell(f"reading {source.name}", i, total)
+        texts[source.name] = sections(_clean(source, settings, workers, steps))
+    tell("finding duplicates", len(found), total)
+    texts = _deduplicate(texts, workers, steps)
+    tell("holding out", len(found) + 1, total)
+    train, val = _hold_out(texts, settings.val_share, steps)
+    tell("writing", len(found) + 2, total)
     (out / "manifest.json").unlink(missing_ok=True)
     with writing_folder(out / "text") as folder:
-        files = _write(folder, splits)
-    content = hashlib.sha256(json.dumps(files).encode()).hexdigest()
-    manifest = {**identity, "content": content, "files": files, "waterfall": [s.as_json() for s in steps]}
+        files = {split: _write(folder / split, texts) for split, texts in zip(SPLITS, (train, val), strict=True)}
+    manifest = {**identity, "content": hashlib.sha256(json.dumps(files).encode()).hexdigest(), "files": files,
+                "warnings": warnings(steps), "waterfall": [each.as_json() for each in steps]}
     atomic_write(out / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    tell("ready", total, total)
     return Corpus.open(out)
 
 
-def _clean(source: Source, steps: list[Step]) -> list[Document]:
+def _clean(source: Source, settings: DataSettings, workers: int, steps: list[Step]) -> list[Document]:
     """Read, normalise and filter one source."""
-    read: list[Document] = []
-    left_out: Dropped = []
-    for item in source.read():
-        if isinstance(item, LeftOut):
-            left_out.append((item, item.reason))
-        else:
-            read.append(item)
-    steps.append(step(source.name, "read", read, left_out))
-    into = steps[-1].out
-    tidy = [replace(document, text=normalise(document.text)) for document in read]
-    steps.append(step(source.name, "normalise", [d for d in tidy if d.text],
-                      [(d, "nothing left") for d in tidy if not d.text], Tally(into.documents, into.bytes)))
-    faults = [(document, fault(document)) for document in tidy if document.text]
-    kept = [document for document, reason in faults if not reason]
-    steps.append(step(source.name, "filter", kept, [(document, reason) for document, reason in faults if reason]))
+    items = list(source.read(workers))
+    read = [item for item in items if isinstance(item, Document)]
+    steps.append(step(source.name, "read", read, [(item, item.reason) for item in items if isinstance(item, LeftOut)]))
+    _refuse_nothing(source.name, read, steps[-1])
+    size = steps[-1].out.bytes
+    tidied = list(ordered_map(partial(_tidy, settings=settings), read, _length, size, workers))
+    tidy = [document for document, _ in tidied if document.text]
+    empty = [(document, "nothing left") for document, _ in tidied if not document.text]
+    steps.append(step(source.name, "normalise", tidy, empty, into=steps[-1].out))
+    kept = [document for document, reason in tidied if not reason]
+    steps.append(step(source.name, "filter", kept, [(document, reason) for document, reason in tidied
+                                                    if reason and document.text]))
+    _refuse_nothing(source.name, kept, steps[-1])
     return kept
 
 
-def _deduplicate(documents: dict[str, list[Document]], steps: list[Step]) -> dict[str, list[Document]]:
+def _tidy(documents: list[Document], settings: DataSettings) -> list[tuple[Document, str | None]]:
+    """Each document with clean text, and the reason why it is not good enough, if there is one."""
+    result = []
+    for document in documents:
+        text = normalise(document.text)
+        web = settings.rules == "web" or (settings.rules == "auto" and document.kind == "web")
+        tidy = replace(document, text=normalise(trim(text)) if web else text)
+        result.append((tidy, fault(tidy.text, preset(document.kind, settings.rules)) if tidy.text else "nothing left"))
+    return result
+
+
+def _deduplicate(texts: Texts, workers: int, steps: list[Step]) -> Texts:
     """Copies go wherever they are: the first of all sources stays."""
-    everything = [section for texts in documents.values() for section in sections(texts)]
-    for name, find in (("exact duplicates", exact_copies),
-                       ("near duplicates", lambda items: near_copies([item.text for item in items]))):
-        copies = find(everything)
+    everything = [document for documents in texts.values() for document in documents]
+    for name in ("exact duplicates", "near duplicates"):
+        copies = exact_copies(everything) if name.startswith("exact") else near_copies(
+            [document.text for document in everything], workers)
         kept = [document for i, document in enumerate(everything) if i not in copies]
-        for source in documents:
-            dropped = [(everything[i], f"copy of: {everything[j].source} {everything[j].id}")
+        for source in texts:
+            dropped = [(everything[i], f"copy: of {everything[j].source}/{everything[j].id}")
                        for i, j in copies.items() if everything[i].source == source]
-            steps.append(step(source, name, [d for d in kept if d.source == source], dropped))
+            steps.append(step(source, name, [document for document in kept if document.source == source], dropped))
+            _refuse_nothing(source, [document for document in kept if document.source == source], steps[-1])
         everything = kept
-    return {source: [d for d in everything if d.source == source] for source in documents}
+    return {source: [document for document in everything if document.source == source] for source in texts}
 
 
-def _split(documents: list[Document], share: float) -> tuple[list[Document], list[Document]]:
-    chosen = hold_out(documents, share)
-    return (join([d for i, d in enumerate(documents) if i not in chosen]),
-            join([d for i, d in enumerate(documents) if i in chosen]))
+def _hold_out(texts: Texts, share: float, steps: list[Step]) -> tuple[Texts, Texts]:
+    """Training and held-out documents. What is left for training is like no held-out text, checked against each."""
+    train: Texts = {}
+    val: Texts = {}
+    for source, documents in texts.items():
+        chosen = hold_out(documents, share)
+        train[source] = [document for i, document in enumerate(documents) if i not in chosen]
+        val[source] = [document for i, document in enumerate(documents) if i in chosen]
+        steps.append(step(source, "hold out", train[source], [(document, "held out") for document in val[source]]))
+    held = [document for documents in val.values() for document in documents]
+    if share > 0 and not held:
+        raise SourceError(f"{sum(d.size for ds in texts.values() for d in ds)} bytes of text are too few to hold some "
+                          f"out for measuring; a thousand is the least, a million a good start")
+    for source, documents in train.items():
+        alike = overlap([document.text for document in documents], [document.text for document in held])
+        close = [(document, f"like held-out text: {held[which].source}/{held[which].id}")
+                 for document, (likeness, which) in zip(documents, alike, strict=True) if likeness >= NEAR]
+        kept = [document for document, (likeness, _) in zip(documents, alike, strict=True) if likeness < NEAR]
+        steps.append(step(source, "unlike held-out text", kept, close))
+        train[source] = join(kept)
+    return train, {source: join(documents) for source, documents in val.items()}
 
 
-def _write(folder: Path, splits: dict[str, tuple[list[Document], list[Document]]]) -> dict[str, Any]:
-    files: dict[str, Any] = {}
-    for split, which in zip(SPLITS, (0, 1), strict=True):
-        (folder / split).mkdir()
-        files[split] = {}
-        for source, both in splits.items():
-            lines = [json.dumps({"id": d.id, "kind": d.kind, "text": d.text}, ensure_ascii=False) for d in both[which]]
-            data = "".join(line + "\n" for line in lines).encode("utf-8")
-            (folder / split / f"{file_name(source)}.jsonl").write_bytes(data)
-            files[split][source] = {"documents": len(lines), "bytes": sum(d.size for d in both[which]),
-                                    "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+def _write(folder: Path, texts: Texts) -> dict[str, Any]:
+    folder.mkdir()
+    files = {}
+    for source, documents in texts.items():
+        lines = [json.dumps({"id": d.id, "kind": d.kind, "text": d.text}, ensure_ascii=False) for d in documents]
+        data = "".join(line + "\n" for line in lines).encode("utf-8")
+        (folder / f"{source}.jsonl").write_bytes(data)
+        files[source] = {"documents": len(documents), "bytes": sum(d.size for d in documents), "size": len(data),
+                         "sha256": hashlib.sha256(data).hexdigest()}
     return files
 
 
+def _refuse_nothing(source: str, kept: list[Document], last: Step) -> None:
+    if not kept:
+        reasons = "; ".join(f"{reason} ({tally.documents})" for reason, tally in list(last.reasons.items())[:5])
+        raise SourceError(
+            f"nothing of {source!r} is left after the step {last.name!r}"
+            + (f": {reasons}" if reasons else "")
+            + ("; --rules none keeps everything" if last.name == "filter" else "")
+            + (f"; for example {last.samples[0].id}: {last.samples[0].reason}" if last.samples else "")
+        )
+
+
+def _length(document: Document) -> int:
+    return len(document.text)
+
+
 def _versions() -> dict[str, str]:
+    """What the result depends on besides the input: libraries that read, and the Unicode tables."""
     versions = {"unicode": unicodedata.unidata_version}
-    for name in _READERS:
+    for name in _LIBRARIES:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

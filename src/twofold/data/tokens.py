@@ -12,11 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pickle
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from itertools import islice
-from multiprocessing import get_context
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,15 +21,14 @@ import numpy as np
 
 from twofold.atomic import atomic_write, writing_folder
 from twofold.contracts import Tokenizer
-from twofold.data.corpus import SPLITS, Corpus, file_name
+from twofold.data.corpus import SPLITS, Corpus
+from twofold.data.parallel import ordered_map
 from twofold.errors import SourceError
 
 __all__ = ["DOCUMENT", "TokenStore", "tokenise"]
 
 DOCUMENT = np.dtype([("start", "<i8"), ("length", "<i8"), ("bytes", "<i8")])
 _FORMAT = 1
-_CHUNK_BYTES = 1 << 20
-_WORTH_PROCESSES = 16 << 20
 Progress = Callable[[str, int, int], None]
 
 
@@ -76,7 +72,7 @@ class TokenStore:
         return int(self.documents(split, source)["bytes"].sum())
 
     def _path(self, split: str, source: str, suffix: str) -> Path:
-        return self.folder / "shards" / split / (file_name(source) + suffix)
+        return self.folder / "shards" / split / (source + suffix)
 
 
 def tokenise(corpus: Corpus, tokenizer: Tokenizer, out: str | os.PathLike[str], workers: int = 1,
@@ -84,7 +80,7 @@ def tokenise(corpus: Corpus, tokenizer: Tokenizer, out: str | os.PathLike[str], 
     """Encode every document of `corpus` into `out`; a finished store of the same text and tokenizer is reused.
 
     `workers` processes share the work when there is enough of it and the tokenizer can travel to them (one with an
-    `encode_batch` of its own does its work here). The result does not depend on it. Raises DiskFull.
+    `encode_batch` does its own sharing). The result does not depend on it. Raises DiskFull.
     """
     out = Path(out)
     identity = {"format": _FORMAT, "corpus": corpus.manifest["content"], "tokenizer": _fingerprint(tokenizer)}
@@ -97,6 +93,9 @@ def tokenise(corpus: Corpus, tokenizer: Tokenizer, out: str | os.PathLike[str], 
             pass
     dtype = np.dtype("<u2" if tokenizer.vocab_size <= 65536 else "<u4")
     counts: dict[str, dict[str, int]] = {split: {} for split in SPLITS}
+    encode = partial(_encode, tokenizer=tokenizer, dtype=dtype)
+    if hasattr(tokenizer, "encode_batch"):
+        workers = 1
     total = sum(corpus.bytes(split, source) for split in SPLITS for source in corpus.sources)
     done = 0
     (out / "manifest.json").unlink(missing_ok=True)
@@ -105,11 +104,11 @@ def tokenise(corpus: Corpus, tokenizer: Tokenizer, out: str | os.PathLike[str], 
             (folder / split).mkdir()
             for source in corpus.sources:
                 records: list[tuple[int, int, int]] = []
-                path = folder / split / file_name(source)
+                path = folder / split / source
                 start = 0
                 with open(f"{path}.bin", "wb") as shard:
                     texts = (document.text for document in corpus.documents(split, source))
-                    for text_bytes, ids in _encoded(texts, tokenizer, dtype, workers, corpus.bytes(split, source)):
+                    for text_bytes, ids in ordered_map(encode, texts, len, corpus.bytes(split, source), workers):
                         shard.write(ids.tobytes())
                         records.append((start, len(ids), text_bytes))
                         start += len(ids)
@@ -124,58 +123,13 @@ def tokenise(corpus: Corpus, tokenizer: Tokenizer, out: str | os.PathLike[str], 
     return TokenStore.open(out)
 
 
-def _encoded(texts: Iterator[str], tokenizer: Tokenizer, dtype: np.dtype, workers: int,
-             size: int) -> Iterator[tuple[int, np.ndarray]]:
-    """(UTF-8 bytes of the text, ids with bos in front) for each text, in order."""
-    chunks = _chunks(texts)
-    if not hasattr(tokenizer, "encode_batch") and workers > 1 and size >= _WORTH_PROCESSES and _travels(tokenizer):
-        with ProcessPoolExecutor(workers, get_context("spawn"), _install, (tokenizer,)) as pool:
-            pending = [pool.submit(_work, chunk, dtype) for chunk in islice(chunks, 2 * workers)]
-            while pending:
-                yield from pending.pop(0).result()
-                pending += [pool.submit(_work, chunk, dtype) for chunk in islice(chunks, 1)]
-    else:
-        for chunk in chunks:
-            yield from _encode(chunk, tokenizer, dtype)
-
-
-def _encode(texts: Sequence[str], tokenizer: Tokenizer, dtype: np.dtype) -> list[tuple[int, np.ndarray]]:
+def _encode(texts: list[str], tokenizer: Tokenizer, dtype: np.dtype) -> list[tuple[int, np.ndarray]]:
+    """(UTF-8 bytes of the text, ids with bos in front) for each text."""
     batch = getattr(tokenizer, "encode_batch", None)
     encoded: Iterable[Any] = batch(texts) if batch else map(tokenizer.encode, texts)
-    bos = [] if tokenizer.bos_id is None else [tokenizer.bos_id]
-    return [(len(text.encode("utf-8")), np.concatenate([np.array(bos, dtype), np.asarray(ids).astype(dtype)]))
+    bos = np.array([] if tokenizer.bos_id is None else [tokenizer.bos_id], dtype)
+    return [(len(text.encode("utf-8")), np.concatenate([bos, np.asarray(ids).astype(dtype)]))
             for text, ids in zip(texts, encoded, strict=True)]
-
-
-_installed: list[Tokenizer] = []  # one per worker process, sent once
-
-
-def _install(tokenizer: Tokenizer) -> None:
-    _installed[:] = [tokenizer]
-
-
-def _work(texts: Sequence[str], dtype: np.dtype) -> list[tuple[int, np.ndarray]]:
-    return _encode(texts, _installed[0], dtype)
-
-
-def _chunks(texts: Iterator[str]) -> Iterator[list[str]]:
-    chunk: list[str] = []
-    size = 0
-    for text in texts:
-        chunk.append(text)
-        size += len(text)
-        if size >= _CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
-
-
-def _travels(tokenizer: Tokenizer) -> bool:
-    try:
-        return bool(pickle.dumps(tokenizer))
-    except (pickle.PicklingError, TypeError, AttributeError):
-        return False
 
 
 def _fingerprint(tokenizer: Tokenizer) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from twofold.data.documents import Document, LeftOut
 
-__all__ = ["Sample", "Step", "Tally", "step"]
+__all__ = ["Sample", "Step", "Tally", "step", "warnings"]
 
 _SAMPLES = 5
 _SNIPPET = 160
@@ -63,6 +63,25 @@ def step(source: str, name: str, kept: Iterable[Document], dropped: Sequence[tup
     result.reasons = dict(sorted(result.reasons.items(), key=lambda item: (-item[1].documents, item[0])))
     chosen = sorted(dropped, key=lambda pair: _order(pair[0]))[:_SAMPLES]
     result.samples = [Sample(document.id, reason, _snippet(document)) for document, reason in chosen]
+    return result
+
+
+def warnings(steps: Sequence[Step]) -> list[str]:
+    """What a person should look at: a rule that took more than half of a source, a source with nothing held out."""
+    result = []
+    for each in steps:
+        if each.name == "hold out":
+            if not each.reasons:
+                result.append(f"{each.source}: one short text, too little to hold some out; it will have no figure")
+            continue
+        for reason, lost in each.reasons.items():
+            if 2 * lost.documents > each.into.documents > 1:
+                share = f"{lost.documents:,} of {each.into.documents:,} documents"
+            elif 2 * lost.bytes > each.into.bytes and each.into.documents > 1:
+                share = f"{lost.bytes:,} of {each.into.bytes:,} bytes"
+            else:
+                continue
+            result.append(f"{each.source}: in the step {each.name!r}, {reason!r} took {share}")
     return result
 
 
