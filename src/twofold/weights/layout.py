@@ -166,7 +166,7 @@ _HF_GPT2_BLOCK = _pairs({
     "ln1": "ln_1", "attn.Q": "attn.c_attn", "attn.K": "attn.c_attn", "attn.V": "attn.c_attn", "attn.O": "attn.c_proj",
     "ln2": "ln_2", "mlp.in": "mlp.c_fc", "mlp.out": "mlp.c_proj",
 })
-_HF_GPT2_WHOLE = {"W_E": "transformer.wte.weight", "W_pos": "transformer.wpe.weight"}
+_HF_GPT2_WHOLE = {"W_E": "transformer.wte.weight", "W_pos": "transformer.wpe.weight", "W_U": "lm_head.weight"}
 _HF_GPT2_WHOLE |= _pairs({"ln_final": "transformer.ln_f"})
 _TRANSPOSED: dict[str, Turn] = {leaf: "transposed" for leaf in _HF_GPT2_BLOCK if ".W_" in leaf}
 HUGGING_FACE_NAMES = {

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,11 +22,12 @@ from twofold.errors import ConfigError, FileFormatError
 from twofold.model.config import ModelConfig
 from twofold.tokenizer.bpe import BPETokenizer
 from twofold.weights import configuration, gguf, vocabulary
+from twofold.weights.gguf import TensorInfo
 from twofold.weights.layout import GGUF_NAMES, pack, shapes, stored, unpack
 from twofold.weights.quants import TYPES, WRITABLE
 from twofold.weights.strict_json import parse_object
 
-__all__ = ["Parameters", "load", "save", "storage_type"]
+__all__ = ["Parameters", "check_tensors", "load", "main_type", "save", "storage_type"]
 
 FILE_TYPES = {"F32": 0, "F16": 1, "Q8_0": 7, "BF16": 32}  # general.file_type, as llama.cpp numbers them
 QUANTISATION_VERSION = 2
@@ -91,7 +92,7 @@ def load(path: str | os.PathLike[str]) -> Parameters:
     if template is not None and not isinstance(template, str):
         raise FileFormatError(f"{where}: tokenizer.chat_template is not a text")
     state = {name: part for one in expected.values() for name, part in unpack(one, file.array(one.name)).items()}
-    return Parameters(config, state, tokenizer, template, _lineage(file), _main_type(file))
+    return Parameters(config, state, tokenizer, template, _lineage(file), main_type(file.tensors.values()))
 
 
 def storage_type(name: str, shape: tuple[int, ...], dtype: str) -> str:
@@ -121,6 +122,14 @@ def check_tensors(
         )
 
 
+def main_type(infos: Iterable[TensorInfo]) -> str:
+    """The storage that takes the most bytes."""
+    sizes: Counter[str] = Counter()
+    for info in infos:
+        sizes[info.type] += info.n_bytes
+    return sizes.most_common(1)[0][0]
+
+
 def _check_state(config: ModelConfig, state: Mapping[str, np.ndarray]) -> None:
     expected = shapes(config)
     if expected.keys() != state.keys():
@@ -144,10 +153,3 @@ def _lineage(file: gguf.GGUF) -> dict[str, Any]:
     if not isinstance(text, str):
         raise FileFormatError(f"{file.path}: twofold.lineage is not a text")
     return parse_object(text, f"{file.path}: twofold.lineage")
-
-
-def _main_type(file: gguf.GGUF) -> str:
-    sizes: Counter[str] = Counter()
-    for info in file.tensors.values():
-        sizes[info.type] += info.n_bytes
-    return sizes.most_common(1)[0][0]
