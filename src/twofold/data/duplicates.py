@@ -86,8 +86,8 @@ def overlap(texts: Sequence[str], others: Sequence[str]) -> list[tuple[float, in
     for text in texts:
         own = np.unique(grams(text))
         low, high = np.searchsorted(flat, own, "left"), np.searchsorted(flat, own, "right")
-        hits = np.flatnonzero(high > low)
-        where = np.concatenate([np.arange(low[i], high[i]) for i in hits]) if len(hits) else np.empty(0, np.int64)
+        counts = high - low
+        where = np.repeat(low - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
         shared = np.bincount(owners[where], minlength=len(sets))
         likeness = shared / np.maximum(1, len(own) + sizes - shared) if len(sets) else np.zeros(1)
         result.append((float(likeness.max()), int(likeness.argmax())))

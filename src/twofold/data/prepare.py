@@ -36,6 +36,7 @@ __all__ = ["DataSettings", "prepare"]
 
 _FORMAT = 1
 _LIBRARIES = ("pyarrow", "pypdf", "rensa", "resiliparse", "zstandard")
+_LEFT_OUT = 1000  # files and records that could not be read are named, up to that many
 Progress = Callable[[str, int, int], None]
 Texts = dict[str, list[Document]]
 
@@ -82,7 +83,8 @@ def _clean(source: Source, settings: DataSettings, workers: int, steps: list[Ste
     """Read, normalise and filter one source."""
     items = list(source.read(workers))
     read = [item for item in items if isinstance(item, Document)]
-    steps.append(step(source.name, "read", read, [(item, item.reason) for item in items if isinstance(item, LeftOut)]))
+    steps.append(step(source.name, "read", read, [(item, item.reason) for item in items if isinstance(item, LeftOut)],
+                      samples=_LEFT_OUT))
     _refuse_nothing(source.name, read, steps[-1])
     size = steps[-1].out.bytes
     tidied = list(ordered_map(partial(_tidy, settings=settings), read, _length, size, workers))

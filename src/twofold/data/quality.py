@@ -5,7 +5,7 @@
     web                   these, then Gopher's on repetition, Gopher's on quality, C4's, FineWeb's
 
 Rae et al. 2021 (Gopher), arXiv:2112.11446, appendix A; Raffel et al. 2020 (C4), arXiv:1910.10683, section 2.2;
-Penedo et al. 2024 (FineWeb), arXiv:2406.17557, section 3.6. Gopher's stop words are extended to six languages.
+Penedo et al. 2024 (FineWeb), arXiv:2406.17557, section 3.6. Gopher's stop words are extended to seven languages.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from twofold.data.documents import Document
 from twofold.data.settings import Rules
 
 __all__ = ["Reading", "fault", "preset", "trim"]
@@ -49,11 +48,15 @@ _BULLETS = ("-", "*", "•", "‣", "▪", "●", "○", "·", "–")
 _ENDINGS = (".", "!", "?", ":", ";", '"', "'", "”", "’", ")", "…", "。", "！", "？")
 _POLICY = re.compile(r"javascript|terms of use|privacy policy|cookie policy|uses? cookies|use of cookies",
                      re.IGNORECASE)
-_STOP_WORDS = frozenset(
-    "the be to of and that have with "  # Gopher's
-    "der die das und ist nicht von mit le la les et est que pour dans el los las es que por para con "
-    "il di che non per una sono o os um uma do da não com de het een van en dat niet".split()
-)
+_STOP_WORDS = frozenset(word for language in (
+    "the be to of and that have with",  # Gopher's
+    "der die das und ist nicht von mit",
+    "le la les et est que pour dans",
+    "el los las es que por para con",
+    "il di che non per una sono",
+    "os um uma do da não com",
+    "de het een van en dat niet",
+) for word in language.split())
 
 
 def _share(part: float, whole: float) -> float:
@@ -186,8 +189,8 @@ def fault(text: str, rules: Iterable[Rule]) -> str | None:
     return next(filter(None, (rule(reading) for rule in rules)), None)
 
 
-def trim(document: Document) -> str:
+def trim(text: str) -> str:
     """C4's rules for lines: those of fewer than three words, with an endless word, on scripts, cookies and policies
     go. Empty lines stay, as they part the paragraphs."""
-    return "\n".join(line for line in document.text.split("\n") if not line.strip() or (
+    return "\n".join(line for line in text.split("\n") if not line.strip() or (
         len(line.split()) >= 3 and max(map(len, line.split())) <= 1000 and not _POLICY.search(line)))

@@ -14,7 +14,6 @@ from twofold.data.documents import Document, LeftOut
 
 __all__ = ["Sample", "Step", "Tally", "step", "warnings"]
 
-_SAMPLES = 5
 _SNIPPET = 160
 
 
@@ -51,18 +50,22 @@ class Step:
 
 
 def step(source: str, name: str, kept: Iterable[Document], dropped: Sequence[tuple[Document | LeftOut, str]],
-         into: Tally | None = None) -> Step:
-    """Count one step. `into` is needed where a step changes the texts that it keeps; otherwise it is kept + dropped."""
+         into: Tally | None = None, samples: int = 5) -> Step:
+    """Count one step. `into` is needed where a step changes the texts that it keeps; otherwise it is kept + dropped.
+
+    The samples are neither the first nor picked by hand: they are those whose hashed names come first.
+    """
     result = Step(source, name)
     for document in kept:
         result.out.add(document.size)
-    for document, reason in dropped:
-        result.reasons.setdefault(reason.split(":")[0], Tally()).add(document.size)
-    lost = Tally(len(dropped), sum(document.size for document, _ in dropped))
+    lost = Tally()
+    for item, reason in dropped:
+        lost.add(item.size)
+        result.reasons.setdefault(reason.split(":")[0], Tally()).add(item.size)
     result.into = into or Tally(result.out.documents + lost.documents, result.out.bytes + lost.bytes)
-    result.reasons = dict(sorted(result.reasons.items(), key=lambda item: (-item[1].documents, item[0])))
-    chosen = sorted(dropped, key=lambda pair: _order(pair[0]))[:_SAMPLES]
-    result.samples = [Sample(document.id, reason, _snippet(document)) for document, reason in chosen]
+    result.reasons = dict(sorted(result.reasons.items(), key=lambda pair: (-pair[1].documents, pair[0])))
+    chosen = sorted(sorted(dropped, key=lambda pair: _order(pair[0]))[:samples], key=lambda pair: pair[0].id)
+    result.samples = [Sample(item.id, reason, _snippet(item)) for item, reason in chosen]
     return result
 
 
@@ -86,7 +89,6 @@ def warnings(steps: Sequence[Step]) -> list[str]:
 
 
 def _order(document: Document | LeftOut) -> bytes:
-    """A fixed, arbitrary order, so that the samples are neither the first nor hand-picked."""
     return hashlib.blake2b(f"{document.source}\0{document.id}".encode("utf-8", "replace"), digest_size=8).digest()
 
 
