@@ -174,7 +174,7 @@ def _write_q8_0(numbers: np.ndarray) -> Blocks:
     if not np.all(top <= 127 * 65504):  # catches NaN too
         raise ConfigError(f"Q8_0 holds finite numbers up to 8.3e6 and one here is {_largest(numbers):g}; choose BF16")
     d = top / np.float32(127)
-    inverse = np.divide(1, d, out=np.zeros_like(d), where=d != 0)
+    inverse = np.divide(1, d, out=np.zeros_like(d), where=d >= np.finfo(np.float32).tiny)
     scaled = rows * inverse[:, None]
     blocks = np.empty(len(rows), TYPES["Q8_0"].layout)
     blocks["d"] = d
