@@ -27,7 +27,7 @@ from twofold.weights.layout import GGUF_NAMES, pack, shapes, stored, unpack
 from twofold.weights.quants import TYPES, WRITABLE
 from twofold.weights.strict_json import parse_object
 
-__all__ = ["Parameters", "check_tensors", "load", "main_type", "save", "storage_type"]
+__all__ = ["Parameters", "check_tensors", "load", "lossless_type", "main_type", "save", "storage_type"]
 
 FILE_TYPES = {"F32": 0, "F16": 1, "Q8_0": 7, "BF16": 32}  # general.file_type, as llama.cpp numbers them
 QUANTISATION_VERSION = 2
@@ -120,6 +120,11 @@ def check_tensors(
             f"{where} holds {len(strangers)} tensors that the config has no place for, such as {strangers[0]:.80}; "
             "to leave them out would change what the model computes"
         )
+
+
+def lossless_type(parameters: Parameters) -> str:
+    """The storage that keeps every bit: the one it came in where that can be written, else F32."""
+    return parameters.dtype if parameters.dtype in WRITABLE else "F32"
 
 
 def main_type(infos: Iterable[TensorInfo]) -> str:
