@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twofold.model.config import ModelConfig
 from twofold.weights.layout import GGUF_NAMES, HUGGING_FACE_NAMES, pack, shapes, stored, unpack
 
-from .conftest import SHAPES, config_of, random_state
+from .models import SHAPES, config_of, random_state
 
 
 @st.composite

@@ -14,7 +14,7 @@ from twofold.weights import configuration, gguf
 from twofold.weights.parameters import load, save
 from twofold.weights.quants import WRITABLE, dequantise, quantise
 
-from .conftest import OWN_SHAPES, SHAPES, config_of
+from .models import OWN_SHAPES, SHAPES, config_of, random_state
 from .test_layout import configs
 
 
@@ -70,7 +70,6 @@ def test_matrices_are_rounded_and_vectors_and_positions_are_not(tmp_path, tiny, 
 
 def test_rows_that_q8_0_cannot_cut_into_blocks_are_kept_in_bf16(tmp_path, tokenizer):
     config = ModelConfig(vocab_size=tokenizer.vocab_size, n_layers=1, d_model=48, n_heads=2)
-    from .conftest import random_state
 
     save(tmp_path / "p.gguf", config, random_state(config), tokenizer, dtype="Q8_0")
     types = {name: info.type for name, info in gguf.read(tmp_path / "p.gguf").tensors.items()}

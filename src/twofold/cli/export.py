@@ -16,7 +16,8 @@ __all__ = ["export", "report"]
 
 
 def export(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A folder with parameters.gguf, a .gguf file, or smollm2-135m.")],
+    model: Annotated[str, typer.Argument(
+        metavar="MODEL", help="A folder with parameters.gguf, a .gguf file, or smollm2-135m.")],
     to: Annotated[str, typer.Option(help="hf (a Hugging Face folder) or gguf (one file).")],
     out: Annotated[Path | None, typer.Option(help="Where it goes; beside the model when not given.")] = None,
     dtype: Annotated[str | None, typer.Option(

@@ -14,7 +14,8 @@ __all__ = ["import_"]
 
 
 def import_(
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A Hugging Face folder with safetensors in it, or a .gguf file.")],
+    source: Annotated[Path, typer.Argument(
+        metavar="SOURCE", help="A Hugging Face folder with safetensors in it, or a .gguf file.")],
     out: Annotated[Path | None, typer.Option(help="The model's folder; runs/NAME when not given.")] = None,
     dtype: Annotated[str | None, typer.Option(
         "--type", help="f32, bf16, f16 or q8_0. A folder's own type when not given; a .gguf file is kept as it is.")
