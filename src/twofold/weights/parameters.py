@@ -76,8 +76,11 @@ def save(
     gguf.write(path, metadata, tensors, types)
 
 
-def load(path: str | os.PathLike[str]) -> Parameters:
-    """Read and check a file, ours or another's. Raises FileFormatError before anything large is allocated."""
+def load(path: str | os.PathLike[str], *, arrays: bool = True) -> Parameters:
+    """Read and check a file, ours or another's. Without `arrays`, `state` stays empty and nothing large is read.
+
+    Raises FileFormatError before anything large is allocated.
+    """
     file = gguf.read(path)
     where = str(file.path)
     tied = "output.weight" not in file.tensors or _repeats_embedding(file)
@@ -91,7 +94,8 @@ def load(path: str | os.PathLike[str]) -> Parameters:
     template = file.metadata.get("tokenizer.chat_template")
     if template is not None and not isinstance(template, str):
         raise FileFormatError(f"{where}: tokenizer.chat_template is not a text")
-    state = {name: part for one in expected.values() for name, part in unpack(one, file.array(one.name)).items()}
+    wanted = expected.values() if arrays else ()
+    state = {name: part for one in wanted for name, part in unpack(one, file.array(one.name)).items()}
     return Parameters(config, state, tokenizer, template, _lineage(file), main_type(file.tensors.values()))
 
 
