@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from twofold.model.config import ModelConfig
+from twofold.model.shapes import parameter_shapes as shapes
 from twofold.tokenizer.bpe import BPETokenizer
 from twofold.tokenizer.spelling import ALPHABET
-from twofold.weights.layout import shapes
 from twofold.weights.parameters import Parameters
 
 SPECIALS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")

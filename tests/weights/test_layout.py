@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twofold.model.config import ModelConfig
-from twofold.weights.layout import GGUF_NAMES, HUGGING_FACE_NAMES, pack, shapes, stored, unpack
+from twofold.model.shapes import parameter_shapes as shapes
+from twofold.weights.layout import GGUF_NAMES, HUGGING_FACE_NAMES, pack, stored, unpack
 
 from .models import SHAPES, config_of, random_state
 

@@ -12,7 +12,6 @@ term is causal attention, averaged over the positions of a context of s tokens.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -51,6 +50,12 @@ class ParameterCount:
         return sum(self.eight.values())
 
     @property
+    def in_blocks(self) -> int:
+        """The matrices of the blocks."""
+        ends = self.eight["embedding"] + self.eight["unembedding"]
+        return self.total_of_eight - ends + self.rest.get("gate", 0)
+
+    @property
     def held(self) -> int:
         """The numbers in the parameters file."""
         return self.total_of_eight + sum(self.rest.values()) - self.shared
@@ -59,8 +64,9 @@ class ParameterCount:
 def count(config: ModelConfig) -> ParameterCount:
     """Parameters by category. The sum, `held`, is that of the Decoder's own parameters."""
     sizes: Counter[str] = Counter()
-    for name, shape, copies in _parameters(config):
-        sizes[_category(name)] += copies * prod(shape)
+    one_block = replace(config, n_layers=min(config.n_layers, 1))  # they are all alike
+    for name, shape in parameter_shapes(one_block).items():
+        sizes[_category(name)] += prod(shape) * (config.n_layers if name.startswith("blocks.") else 1)
     shared = sizes["embedding"] if config.tied else 0
     eight = {category: sizes.pop(category, 0) for category in CATEGORIES}
     if config.tied:
@@ -71,9 +77,8 @@ def count(config: ModelConfig) -> ParameterCount:
 def flops_per_token(config: ModelConfig, context: int | None = None, backward: bool = True) -> int:
     """Floating-point operations to train on one token (or, not `backward`, to read it) in a full context."""
     parameters = count(config)
-    multiplied = parameters.total_of_eight - parameters.eight["embedding"] + parameters.rest.get("gate", 0)
     attention = config.n_layers * (context or config.context) * config.n_heads * config.d_head
-    return (6 if backward else 2) * (multiplied + attention)
+    return (6 if backward else 2) * (parameters.in_blocks + parameters.eight["unembedding"] + attention)
 
 
 def kv_cache_bytes(config: ModelConfig, tokens: int = 1, bytes_per_number: int = 2) -> int:
@@ -92,9 +97,9 @@ def training_bytes(
     `stream` bytes a number, and the logits of the whole batch with their gradient in float32. Compiled training keeps
     1.0 to 1.2 times as much, eager training 1.1 to 1.9 times (measured on four small shapes).
     """
-    held = count(config).held
-    in_blocks = sum(copies * prod(shape) for name, shape, copies in _parameters(config) if _is_block_matrix(name, shape))
-    state = 2 * held - (in_blocks if optimiser == "muon" else 0)
+    parameters = count(config)
+    held = parameters.held
+    state = 2 * held - (parameters.in_blocks if optimiser == "muon" else 0)
     return {
         "weights": FLOAT32 * held,
         "gradients": FLOAT32 * held,
@@ -113,16 +118,6 @@ def _activation_bytes(config: ModelConfig, stream: int) -> int:
     mlp = 2 * d + wide if wide else 0
     logits = 2 * FLOAT32 * config.vocab_size
     return stream * (config.n_layers * (attention + mlp) + 2 * d) + logits
-
-
-def _parameters(config: ModelConfig) -> Iterator[tuple[str, tuple[int, ...], int]]:
-    """Name, shape and number of copies; all blocks are alike, so a deep shape costs no more to count than a flat one."""
-    for name, shape in parameter_shapes(replace(config, n_layers=min(config.n_layers, 1))).items():
-        yield name, shape, config.n_layers if name.startswith("blocks.") else 1
-
-
-def _is_block_matrix(name: str, shape: tuple[int, ...]) -> bool:
-    return name.startswith("blocks.") and len(shape) == 2
 
 
 def _category(name: str) -> str:

@@ -18,8 +18,9 @@ from typing import Literal
 import numpy as np
 
 from twofold.model.config import ModelConfig
+from twofold.model.shapes import parameter_shapes
 
-__all__ = ["GGUF_NAMES", "HUGGING_FACE_NAMES", "Naming", "Stored", "pack", "shapes", "stored", "unpack"]
+__all__ = ["GGUF_NAMES", "HUGGING_FACE_NAMES", "Naming", "Stored", "pack", "stored", "unpack"]
 
 Turn = Literal["as it is", "transposed", "interleaved"]
 
@@ -50,43 +51,11 @@ class Stored:
         return shape[::-1] if self.turn == "transposed" else shape
 
 
-def shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Every parameter of the Decoder by name, without torch."""
-    d, f, e = config.d_model, config.d_ff, config.d_head
-    q, kv = config.n_heads * e, config.n_kv_heads * e
-
-    def norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
-        gains: dict[str, tuple[int, ...]] = {f"{name}.w": (width,)}
-        return gains | {f"{name}.b": (width,)} if config.norm == "layer" and config.bias else gains
-
-    def matrix(room: str, name: str, rows: int, columns: int) -> dict[str, tuple[int, ...]]:
-        weight: dict[str, tuple[int, ...]] = {f"{room}.W_{name}": (rows, columns)}
-        biased = config.bias and name != "gate"
-        return weight | {f"{room}.b_{name}": (rows,)} if biased else weight
-
-    block = norm("ln1", d) | matrix("attn", "Q", q, d) | matrix("attn", "K", kv, d) | matrix("attn", "V", kv, d)
-    block |= matrix("attn", "O", d, q)
-    if config.qk_norm:
-        block |= norm("attn.q_norm", e) | norm("attn.k_norm", e)
-    if config.mlp != "none":
-        block |= norm("ln2", d) | matrix("mlp", "in", f, d) | matrix("mlp", "out", d, f)
-    if config.mlp == "swiglu":
-        block |= matrix("mlp", "gate", f, d)
-
-    whole: dict[str, tuple[int, ...]] = {"W_E": (config.vocab_size, d)}
-    if config.positions == "learned":
-        whole["W_pos"] = (config.context, d)
-    for i in range(config.n_layers):
-        whole |= {f"blocks.{i}.{name}": shape for name, shape in block.items()}
-    whole |= norm("ln_final", d)
-    return whole if config.tied else whole | {"W_U": (config.vocab_size, d)}
-
-
 def stored(config: ModelConfig, naming: Naming) -> Iterator[Stored]:
     """The tensors of a file that holds this shape, in order."""
     groups: dict[str, dict[str, tuple[int, ...]]] = {}
     turns: dict[str, Turn] = {}
-    for parameter, shape in shapes(config).items():
+    for parameter, shape in parameter_shapes(config).items():
         if parameter.startswith("blocks."):
             _, index, leaf = parameter.split(".", 2)
             name = naming.prefix.format(index) + naming.block[leaf]

@@ -13,21 +13,23 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from twofold.errors import ConfigError, FileFormatError
 from twofold.model.config import ModelConfig
+from twofold.model.shapes import parameter_shapes
 from twofold.tokenizer.bpe import BPETokenizer
 from twofold.weights import configuration, gguf, vocabulary
 from twofold.weights.gguf import TensorInfo
-from twofold.weights.layout import GGUF_NAMES, pack, shapes, stored, unpack
+from twofold.weights.layout import GGUF_NAMES, pack, stored, unpack
 from twofold.weights.quants import TYPES, WRITABLE
 from twofold.weights.strict_json import parse_object
 
-__all__ = ["Parameters", "check_tensors", "load", "lossless_type", "main_type", "save", "storage_type"]
+__all__ = ["Parameters", "check_tensors", "load", "lossless_type", "main_type", "save", "storage_type", "tensor_bytes"]
 
 FILE_TYPES = {"F32": 0, "F16": 1, "Q8_0": 7, "BF16": 32}  # general.file_type, as llama.cpp numbers them
 QUANTISATION_VERSION = 2
@@ -109,6 +111,16 @@ def storage_type(name: str, shape: tuple[int, ...], dtype: str) -> str:
     return "BF16" if shape[-1] % TYPES[dtype].block else dtype
 
 
+def tensor_bytes(config: ModelConfig, dtype: str) -> int:
+    """Bytes of the tensors in a file of this shape; the tokenizer and the other metadata come on top."""
+
+    def of(n_layers: int) -> int:  # blocks are alike, so that one is enough to know them all
+        tensors = stored(replace(config, n_layers=n_layers), GGUF_NAMES[config.architecture])
+        return sum(TYPES[storage_type(one.name, one.shape, dtype)].n_bytes(prod(one.shape)) for one in tensors)
+
+    return of(0) + config.n_layers * (of(1) - of(0))
+
+
 def check_tensors(
     expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]], where: str
 ) -> None:
@@ -121,7 +133,7 @@ def check_tensors(
     strangers = sorted(found.keys() - expected.keys())
     if strangers:
         raise FileFormatError(
-            f"{where} holds {len(strangers)} tensors that the config has no place for, such as {strangers[0]:.80}; "
+            f"{where} holds {len(strangers)} tensors that the config has no place for, such as {strangers[0]!r:.80}; "
             "to leave them out would change what the model computes"
         )
 
@@ -140,7 +152,7 @@ def main_type(infos: Iterable[TensorInfo]) -> str:
 
 
 def _check_state(config: ModelConfig, state: Mapping[str, np.ndarray]) -> None:
-    expected = shapes(config)
+    expected = parameter_shapes(config)
     if expected.keys() != state.keys():
         odd = sorted(expected.keys() ^ state.keys())
         raise ConfigError(f"parameters and config do not fit: {len(odd)} names are on one side only, such as {odd[0]}")
