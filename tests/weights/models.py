@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from twofold.model.config import ModelConfig
-from twofold.model.shapes import parameter_shapes as shapes
+from twofold.model.shapes import parameter_shapes
 from twofold.tokenizer.bpe import BPETokenizer
 from twofold.tokenizer.spelling import ALPHABET
 from twofold.weights.parameters import Parameters
@@ -41,7 +41,7 @@ def random_state(config: ModelConfig, seed: int = 0) -> dict[str, np.ndarray]:
     """Weights that keep the stream at unit scale and the logits far apart."""
     rng = np.random.default_rng(seed)
     state = {}
-    for name, shape in shapes(config).items():
+    for name, shape in parameter_shapes(config).items():
         numbers = rng.standard_normal(shape, np.float32)
         scale = shape[-1] ** -0.5 if len(shape) == 2 else 0.1
         state[name] = np.float32(scale) * numbers + np.float32(name.endswith(".w"))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twofold.model.config import ModelConfig
-from twofold.model.shapes import parameter_shapes as shapes
+from twofold.model.shapes import parameter_shapes
 from twofold.weights.layout import GGUF_NAMES, HUGGING_FACE_NAMES, pack, stored, unpack
 
 from .models import SHAPES, config_of, random_state
@@ -40,7 +40,7 @@ def test_the_shapes_are_those_of_the_decoder(config):
 
     with torch.device("meta"):
         decoder = Decoder(config)
-    assert shapes(config) == {name: tuple(parameter.shape) for name, parameter in decoder.named_parameters()}
+    assert parameter_shapes(config) == {name: tuple(parameter.shape) for name, parameter in decoder.named_parameters()}
 
 
 @pytest.mark.parametrize(

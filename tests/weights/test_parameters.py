@@ -133,7 +133,7 @@ LIES = {
     "twofold.lineage is nested too deeply": {"twofold.lineage": '{"a":' + "[" * 10**6},
     "lacks the tensor blk.1.ffn_up.weight": {"drop": "blk.1.ffn_up.weight"},
     "blk.0.attn_q.weight is [3, 3] and the config asks": {"tensors": {"blk.0.attn_q.weight": np.zeros((3, 3))}},
-    "such as blk.0.attn_q.bias": {"tensors": {"blk.0.attn_q.bias": np.zeros(64)}},
+    "such as 'blk.0.attn_q.bias'": {"tensors": {"blk.0.attn_q.bias": np.zeros(64)}},
 }
 
 

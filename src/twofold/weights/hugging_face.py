@@ -95,7 +95,7 @@ def _tensors(folder: Path, family: str, tied: bool) -> dict[str, tuple[SafeTenso
             if name.endswith(IGNORED) or (tied and name == "lm_head.weight"):
                 continue
             if name in found:
-                raise FileFormatError(f"{folder} holds {name:.80} twice")
+                raise FileFormatError(f"{folder} holds {name!r:.80} twice")
             found[name] = file, theirs
     return found
 

@@ -44,7 +44,7 @@ class SafeTensors:
         """A tensor as float32; F32 is a read-only view. Raises FileFormatError when it does not hold floats."""
         info = self.tensors[name]
         if info.type not in TYPES:
-            raise FileFormatError(f"{self.path}: {name:.80} holds {info.type}; weights must be F32, F16 or BF16")
+            raise FileFormatError(f"{self.path}: {name!r:.80} holds {info.type}; weights must be F32, F16 or BF16")
         blocks = np.frombuffer(self._data, TYPES[info.type].layout, math.prod(info.shape), info.offset)
         return dequantise(blocks, info.type).reshape(info.shape)
 
@@ -69,7 +69,7 @@ def read(path: Path) -> SafeTensors:
     at = start
     for info in sorted(tensors.values(), key=lambda info: info.offset):
         if info.offset != at:
-            raise FileFormatError(f"{path}: {info.name:.80} begins at byte {info.offset} where {at} is expected")
+            raise FileFormatError(f"{path}: {info.name!r:.80} begins at byte {info.offset} where {at} is expected")
         at += info.n_bytes
     if at != size:
         raise FileFormatError(f"{path}: the tensors end at byte {at} and the file at {size}; it is damaged or cut off")
@@ -77,7 +77,7 @@ def read(path: Path) -> SafeTensors:
 
 
 def _entry(name: str, entry: Any, start: int, size: int, path: Path) -> TensorInfo:
-    where = f"{path}: the table's entry for {name:.80}"
+    where = f"{path}: the table's entry for {name!r:.80}"
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise FileFormatError(f"{where} does not say dtype, shape and data_offsets, and these only")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
