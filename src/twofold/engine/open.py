@@ -1,0 +1,159 @@
+"""The engine: a model that is open, and goes on from a prompt or says what a text costs it.
+
+When the context is full, its later half is read anew and generation goes on from there; a prompt longer than the
+context is an error. The same rule holds in run.py.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from twofold.contracts import Sampling, Token
+from twofold.engine.backend import Backend
+from twofold.engine.numpy_backend import NumpyBackend
+from twofold.engine.sampling import check, choose
+from twofold.engine.scoring import score_documents
+from twofold.errors import ConfigError, require
+from twofold.model.config import ModelConfig
+from twofold.tokenizer.bpe import BPETokenizer
+from twofold.weights.locate import locate
+from twofold.weights.parameters import load
+
+if TYPE_CHECKING:
+    import torch
+
+    from twofold.model.decoder import Decoder
+
+__all__ = ["Engine", "from_decoder", "open_model"]
+
+BackendName = Literal["auto", "numpy", "torch"]
+LONG = 2048  # tokens past which scoring is worth torch's start-up
+
+
+@dataclass
+class Engine:
+    """An open model. Any number of texts may be generated at the same time: each has its own cache."""
+
+    config: ModelConfig
+    tokenizer: BPETokenizer
+    backend: Backend
+    chat_template: str | None = None
+    path: Path | None = None
+    asked: BackendName = "numpy"
+    _scorer: Backend | None = field(default=None, repr=False)
+
+    @property
+    def context(self) -> int:
+        return self.config.context
+
+    def prompt(self, text: str, *, parse_special: bool = False) -> list[int]:
+        """The ids to generate from: bos where the model wants one (or where there would be nothing else), then text."""
+        ids = self.tokenizer.encode(text, parse_special=parse_special)
+        first = self.tokenizer.bos_id
+        return [first, *ids] if first is not None and (self.tokenizer.add_bos or not ids) else ids
+
+    def generate(
+        self, prompt: Sequence[int], n: int, sampling: Sampling | None = None, *, candidates: int = 10
+    ) -> Iterator[Token]:
+        """At most `n` tokens that go on from the ids of `prompt`; the last one is eos where the model ends the text.
+
+        Each comes with its `candidates` likeliest alternatives. The iterator may be closed at any time. Raises
+        ConfigError, before anything is read, for a prompt that is empty, too long or not of this vocabulary.
+        """
+        sampling = sampling or Sampling()
+        check(sampling)
+        self._check_ids(prompt)
+        if len(prompt) > self.context:
+            raise ConfigError(
+                f"the prompt is {len(prompt)} tokens long and the model's context is {self.context}; shorten the prompt"
+            )
+        return self._generate(list(prompt), n, sampling, candidates)
+
+    def _generate(self, ids: list[int], n: int, sampling: Sampling, candidates: int) -> Iterator[Token]:
+        random = np.random.default_rng(sampling.seed)
+        session, length, read = self.backend.session(), 0, list(ids)
+        for _ in range(n):
+            if length == self.context:
+                session, length, read = self.backend.session(), 0, ids[-max(1, self.context // 2) :]
+            logits = session.read(read)[: self.tokenizer.vocab_size]  # rows of padding are no tokens
+            length += len(read)
+            token = choose(logits, sampling, random, candidates)
+            ids.append(token.id)
+            read = [token.id]
+            yield token
+            if token.id == self.tokenizer.eos_id:
+                return
+
+    __call__ = generate
+
+    def score(self, ids: Sequence[int], *, context: int | None = None, stride: int | None = None) -> np.ndarray:
+        """Nats of each token but the first, float64 [len(ids) - 1]; see scoring.py for windows of a long text."""
+        return self.score_documents([np.asarray(ids)], context=context, stride=stride)[0]
+
+    def score_documents(
+        self, documents: Sequence[np.ndarray], *, context: int | None = None, stride: int | None = None
+    ) -> list[np.ndarray]:
+        """`score` of each, together and so faster."""
+        context = self.context if context is None else context
+        if not 1 <= context <= self.context:
+            raise ConfigError(f"context={context} must be from 1 to what the model was made for, {self.context}")
+        for document in documents:
+            self._check_ids(document)
+        scorer = self._scorer_for(sum(map(len, documents)))
+        return score_documents(scorer.score_rows, documents, context, stride)
+
+    def _scorer_for(self, n_tokens: int) -> Backend:
+        long = self.asked == "auto" and n_tokens > LONG
+        if self._scorer is None and long and self.path and importlib.util.find_spec("torch"):
+            from twofold.engine.torch_backend import load_backend
+
+            self._scorer = load_backend(self.path)
+        return self._scorer or self.backend
+
+    def _check_ids(self, ids: Sequence[int] | np.ndarray) -> None:
+        if len(ids) == 0:
+            raise ConfigError("there are no tokens to read; give at least one")
+        low, high = int(min(ids)), int(max(ids))
+        if low < 0 or high >= self.config.vocab_size:
+            raise ConfigError(
+                f"the token {low if low < 0 else high} is not in the model's vocabulary of {self.config.vocab_size}"
+            )
+
+
+def open_model(
+    model: str | Path, backend: BackendName = "auto", device: str = "auto", dtype: str = "float32"
+) -> Engine:
+    """Open a folder, a GGUF file or a known name.
+
+    `auto` generates with NumPy, needs no torch, and scores long texts with torch where it is installed; naming a
+    device or a dtype means torch. Raises SourceError, MissingExtra, FileFormatError or ConfigError.
+    """
+    path = locate(model)
+    if backend not in ("auto", "numpy", "torch"):
+        raise ConfigError(f"backend {backend!r} is not one of auto, numpy, torch")
+    wants_torch = device not in ("auto", "cpu") or dtype != "float32"
+    if backend == "numpy" and wants_torch:
+        raise ConfigError(f"the numpy backend runs on the cpu in float32 only, not on {device} in {dtype}; use torch")
+    about = load(path, arrays=False)
+    chosen: Backend
+    if backend == "torch" or (backend == "auto" and wants_torch):
+        require("torch", "train", "the torch backend")
+        from twofold.engine.torch_backend import load_backend
+
+        chosen = load_backend(path, device, dtype)
+    else:
+        chosen = NumpyBackend(path)
+    return Engine(about.config, about.tokenizer, chosen, about.chat_template, path, backend)
+
+
+def from_decoder(model: Decoder, tokenizer: BPETokenizer, dtype: torch.dtype | None = None) -> Engine:
+    """An engine around a Decoder in memory, such as one that is being trained."""
+    from twofold.engine.torch_backend import DTYPES, TorchBackend
+
+    return Engine(model.config, tokenizer, TorchBackend(model, dtype or DTYPES["float32"]))

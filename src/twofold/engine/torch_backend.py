@@ -1,0 +1,94 @@
+"""A Decoder as a backend: on any device, in any float type; and the fast way to score many rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+
+from twofold.errors import ConfigError
+from twofold.model.decoder import Decoder
+from twofold.weights.parameters import load
+from twofold.weights.torch_state import to_decoder
+
+__all__ = ["TorchBackend", "TorchSession", "load_backend", "score_rows"]
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+BATCH_TOKENS = 16384  # that go through the blocks at a time
+SCORES = 1 << 22  # logits that exist at a time: 16 MiB in float32, which a cache can hold
+
+
+class TorchBackend:
+    """Matrix products run in `dtype`, on the device of the model."""
+
+    name = "torch"
+
+    def __init__(self, model: Decoder, dtype: torch.dtype = torch.float32) -> None:
+        self.model, self.dtype = model, dtype
+
+    def session(self) -> TorchSession:
+        return TorchSession(self.model, self.dtype)
+
+    def score_rows(self, rows: np.ndarray) -> np.ndarray:
+        return score_rows(self.model, rows, self.dtype)
+
+
+class TorchSession:
+    def __init__(self, model: Decoder, dtype: torch.dtype) -> None:
+        self.model, self.dtype, self.cache = model, dtype, model.new_cache()
+
+    def read(self, ids: Sequence[int]) -> np.ndarray:
+        with torch.inference_mode():
+            table = torch.tensor([list(ids)], device=self.model.W_E.device)
+            last = self.model.hidden(table, self.dtype, self.cache)[0, -1]
+            return (self.model.W_U.to(self.dtype) @ last).float().cpu().numpy()
+
+
+def load_backend(path: Path, device: str = "auto", dtype: str = "float32") -> TorchBackend:
+    """A parameters file on a device; `auto` takes CUDA, else Apple's, else the CPU.
+
+    Raises ConfigError for a device or dtype that there is not.
+    """
+    if dtype not in DTYPES:
+        raise ConfigError(f"dtype {dtype!r} is not one of {', '.join(DTYPES)}")
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    present = [name for name, here in there.items() if here]
+    device = present[0] if device == "auto" else device
+    if device.split(":")[0] not in present:
+        raise ConfigError(f"there is no device {device!r} on this machine; there is: {', '.join(present)}")
+    model = to_decoder(load(path)).requires_grad_(False).to(device)
+    return TorchBackend(model, DTYPES[dtype])
+
+
+def score_rows(
+    model: Decoder,
+    rows: Int[np.ndarray, "n row"],
+    dtype: torch.dtype = torch.float32,
+    batch: int | None = None,
+) -> Float[np.ndarray, "n s"]:
+    """Nats of tokens 1 … of each row of s + 1 ids, float32 [n, s].
+
+    `batch` rows go through the blocks at a time. The scores over the vocabulary, by far the largest array, exist for a
+    few positions at a time, and are float32 whatever `dtype` the products run in.
+    """
+    device = model.W_E.device
+    batch = batch or max(1, BATCH_TOKENS // rows.shape[1])
+    step = max(1, SCORES // model.config.vocab_size)
+    with torch.inference_mode():
+        nats = torch.empty(rows.shape[0], rows.shape[1] - 1, device=device)
+        head = model.W_U.to(dtype)
+        for at in range(0, len(rows), batch):
+            ids = torch.from_numpy(rows[at : at + batch].astype(np.int64)).to(device)
+            parts = model.hidden(ids[:, :-1], dtype).flatten(0, 1).split(step)
+            targets = ids[:, 1:].flatten().split(step)
+            costs = [_costs(F.linear(part, head).float(), target) for part, target in zip(parts, targets, strict=True)]
+            nats[at : at + batch] = torch.cat(costs).view(len(ids), -1)
+        return nats.cpu().numpy()
+
+
+def _costs(logits: Float[torch.Tensor, "n v"], target: Int[torch.Tensor, " n"]) -> Float[torch.Tensor, " n"]:
+    return logits.logsumexp(-1) - logits.gather(-1, target[:, None])[:, 0]
