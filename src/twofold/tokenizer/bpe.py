@@ -1,32 +1,46 @@
-"""Byte-level BPE: a vocabulary, an ordered list of merges, and a rule for where text may be cut.
+"""Byte-level BPE: a vocabulary, an ordered list of merges, and a rule for where a text may be cut.
 
-    text -> UTF-8 bytes -> pieces (pre-tokenizer) -> in each piece, join the pair whose merge comes first, until none is
-    left -> ids
+    text -> pieces (pre-tokenizer) -> UTF-8 bytes -> merges -> ids
 
 Sennrich et al. 2016, arXiv:1508.07909; over bytes: Radford et al. 2019. `reference.py` is the same in plain Python.
+Words come back again and again, so each is merged once and remembered.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
-from twofold.errors import FileFormatError
-from twofold.tokenizer.pretokenizers import PATTERNS
-from twofold.tokenizer.spelling import spell, unspell
+from twofold.errors import ConfigError, FileFormatError
+from twofold.tokenizer import tokenizer_json
+from twofold.tokenizer.merging import Merges
+from twofold.tokenizer.pretokenizers import PATTERNS, cut
+from twofold.tokenizer.spelling import ALPHABET, unspell
 
 __all__ = ["BPETokenizer"]
+
+BATCH = 1 << 22  # characters of text whose new words are merged together
+REMEMBERED = 1 << 25  # bytes of words after which the memory starts afresh
+
+_LONE_BYTES = re.compile("([\udc80-\udcff]+)")
 
 
 class BPETokenizer:
     """Text to ids and back. Implements contracts.Tokenizer.
 
-    `tokens` in id order, in the byte-level spelling (specials as they are). With all 256 bytes among them, as in every
-    tokenizer trained here, every string and every byte string can be encoded; a vocabulary that lacks some (SmolLM2's
-    lacks 21) loses those bytes, here as in llama.cpp. Raises FileFormatError when the parts do not belong together.
+    `tokens` in id order, in the byte-level spelling (specials as they are). `pre` is llama.cpp's name of the
+    pre-tokenizer; `llama-bpe` takes a whole piece that is a token as it is, whatever the merges say, as llama.cpp does.
+
+    A vocabulary trained here holds all 256 bytes, so every string and every byte string encodes, and decoding gives it
+    back. A vocabulary from elsewhere may lack bytes (SmolLM2's lacks 21); those are left out, as llama.cpp does.
+
+    Raises FileFormatError when the parts do not belong together.
     """
 
     def __init__(
@@ -39,60 +53,118 @@ class BPETokenizer:
         eos_id: int | None,
         add_bos: bool,
     ) -> None:
-        self.tokens = list(tokens)
-        self.merges = [(left, right) for left, right in merges]
-        self.pre = pre
-        self.specials = dict(specials)
-        self.bos_id = bos_id
-        self.eos_id = eos_id
-        self.add_bos = add_bos
+        self.tokens, self.merges, self.specials = list(tokens), list(merges), dict(specials)
+        self.pre, self.bos_id, self.eos_id, self.add_bos = pre, bos_id, eos_id, add_bos
         self.vocab_size = len(self.tokens)
-        self._ids = _checked(self)
-        special_ids = set(self.specials.values())
-        self._bytes = [
-            token.encode() if i in special_ids else _bytes_of(token) for i, token in enumerate(self.tokens)
-        ]
-        letters = [spell(bytes([byte])) for byte in range(256)]
-        self._byte_ids = [[self._ids[letter]] if letter in self._ids else [] for letter in letters]
+        _check(self)
+        special = set(self.specials.values())
+        spelled = {i: _unspelled(token) for i, token in enumerate(self.tokens) if i not in special}
+        self._bytes = [spelled.get(i) or token.encode() for i, token in enumerate(self.tokens)]
+        ordinary = {raw: i for i, raw in spelled.items() if raw is not None}
+        pairs = [(unspell(left), unspell(right)) for left, right in self.merges]
+        self._byte_ids = [ordinary.get(bytes([byte])) for byte in range(256)]
+        self._merges = Merges(ordinary, pairs, unknown=self.vocab_size)
+        self._whole = ordinary if pre == "llama-bpe" else {}
         longest_first = sorted(self.specials, key=len, reverse=True)
-        self._special_pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
-        self._engine = _engine(self)
+        self._special = re.compile(f"({'|'.join(map(re.escape, longest_first))})") if longest_first else None
+        self._known: dict[str, list[int]] = {}
+        self._known_bytes = 0
+
+    @classmethod
+    def from_json(cls, source: str | Path) -> BPETokenizer:
+        """From a Hugging Face tokenizer.json: a Path is a file, a str the JSON itself. Raises FileFormatError."""
+        return cls(**tokenizer_json.parse(source))
+
+    def to_json(self) -> str:
+        """A Hugging Face tokenizer.json, which `tokenizers` and transformers load and which gives the same ids."""
+        return tokenizer_json.render(
+            self.tokens, self.merges, self.pre, self.specials, self.bos_id if self.add_bos else None
+        )
 
     def encode(self, text: str, *, parse_special: bool = False) -> list[int]:
-        """Ids of `text`, without bos. A surrogate pair counts as its character, a lone surrogate as U+FFFD."""
-        text = _scalars(text)
-        if not parse_special or self._special_pattern is None:
-            return self._engine.encode(text, add_special_tokens=False).ids
-        ids: list[int] = []
-        start = 0
-        for match in self._special_pattern.finditer(text):
-            ids += self._engine.encode(text[start : match.start()], add_special_tokens=False).ids
-            ids.append(self.specials[match[0]])
-            start = match.end()
-        return ids + self._engine.encode(text[start:], add_special_tokens=False).ids
+        """The ids of `text`, without bos. The name of a special token in the text is only text, unless `parse_special`.
+
+        A surrogate pair counts as its character, a lone surrogate, which is not text, as U+FFFD.
+        """
+        parts = self._special.split(text) if parse_special and self._special else [text]
+        encoded = self._encode([_scalars(part) for part in parts[::2]])
+        for part, name in zip(range(len(encoded)), parts[1::2], strict=False):
+            encoded[part].append(self.specials[name])
+        return list(chain.from_iterable(encoded))
 
     def encode_batch(self, texts: Iterable[str]) -> list[np.ndarray]:
-        """`encode` of each text as int32 arrays."""
-        encoded = self._engine.encode_batch_fast([_scalars(text) for text in texts], add_special_tokens=False)
-        return [np.array(one.ids, dtype=np.int32) for one in encoded]
+        """`encode` of each text, as int32 arrays."""
+        return [
+            np.array(ids, dtype=np.int32) for batch in _batches(map(_scalars, texts)) for ids in self._encode(batch)
+        ]
 
     def encode_bytes(self, raw: bytes) -> list[int]:
-        """Ids of any byte string: valid UTF-8 as `encode` does it, each other byte as its own token."""
-        ids: list[int] = []
-        for run in re.split("([\udc80-\udcff]+)", raw.decode("utf-8", "surrogateescape")):
-            if "\udc80" <= run[:1] <= "\udcff":
-                ids += [i for letter in run for i in self._byte_ids[ord(letter) - 0xDC00]]
-            else:
-                ids += self._engine.encode(run, add_special_tokens=False).ids
-        return ids
+        """The ids of any byte string: its UTF-8 as `encode` does it, each other byte as the token of that byte."""
+        parts = _LONE_BYTES.split(raw.decode("utf-8", "surrogateescape"))
+        encoded = self._encode(parts[::2])
+        for part, lone in zip(range(len(encoded)), parts[1::2], strict=False):
+            ids = (self._byte_ids[ord(letter) - 0xDC00] for letter in lone)
+            encoded[part] += [i for i in ids if i is not None]
+        return list(chain.from_iterable(encoded))
 
     def decode_bytes(self, ids: Sequence[int]) -> bytes:
-        """The exact bytes. Raises IndexError for an id outside the vocabulary."""
+        """The exact bytes. Raises ConfigError for an id outside the vocabulary."""
+        wrong = next((i for i in ids if not 0 <= i < self.vocab_size), None)
+        if wrong is not None:
+            raise ConfigError(f"token id {wrong} is outside the vocabulary of {self.vocab_size}")
         return b"".join([self._bytes[i] for i in ids])
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text; bytes that are not UTF-8 become U+FFFD."""
         return self.decode_bytes(ids).decode("utf-8", "replace")
+
+    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
+        if self._known_bytes > REMEMBERED:
+            self._known, self._known_bytes = {}, 0
+        known = self._known  # a thread that encodes meanwhile may start another
+        pieces = [cut(text, self.pre) for text in texts]
+        new = list(set().union(*pieces).difference(known))
+        if new:
+            words = [piece.encode() for piece in new]
+            self._known_bytes += sum(map(len, words))
+            known.update(zip(new, self._words(words), strict=True))
+        return [list(chain.from_iterable(map(known.__getitem__, some))) for some in pieces]
+
+    def _words(self, words: list[bytes]) -> list[list[int]]:
+        whole = [self._whole.get(word) for word in words]
+        merged = iter(self._merges.apply([word for word, i in zip(words, whole, strict=True) if i is None]))
+        ids = [next(merged) if i is None else [i] for i in whole]
+        if None in self._byte_ids:
+            return [[i for i in word if i != self.vocab_size] for word in ids]
+        return ids
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """To another process goes the vocabulary, not the memory."""
+        specials = tuple(self.specials.items())
+        roles = (self.bos_id, self.eos_id, self.add_bos)
+        return (_received, (tuple(self.tokens), tuple(self.merges), self.pre, specials, *roles))
+
+
+@lru_cache(maxsize=2)
+def _received(
+    tokens: tuple[str, ...], merges: tuple[tuple[str, str], ...], pre: str, specials: tuple[tuple[str, int], ...],
+    *roles: Any,
+) -> BPETokenizer:
+    """A worker that is handed the same tokenizer with every task keeps one, and what it remembers."""
+    return BPETokenizer(tokens, merges, pre, dict(specials), *roles)
+
+
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    room = BATCH
+    for text in texts:
+        batch.append(text)
+        room -= len(text)
+        if room <= 0:
+            yield batch
+            batch, room = [], BATCH
+    if batch:
+        yield batch
 
 
 def _scalars(text: str) -> str:
@@ -103,35 +175,39 @@ def _scalars(text: str) -> str:
     return text
 
 
-def _bytes_of(token: str) -> bytes:
+def _unspelled(token: str) -> bytes | None:
     try:
         return unspell(token)
-    except KeyError:
-        return token.encode()
+    except ValueError:
+        return None
 
 
-def _checked(tokenizer: BPETokenizer) -> dict[str, int]:
-    """Token to id, after making sure that the parts belong together."""
+def _check(tokenizer: BPETokenizer) -> None:
+    tokens, size = tokenizer.tokens, tokenizer.vocab_size
     if tokenizer.pre not in PATTERNS:
-        raise FileFormatError(f"the pre-tokenizer {tokenizer.pre!r} is not one of {', '.join(PATTERNS)}")
-    ids = {token: i for i, token in enumerate(tokenizer.tokens)}
-    if len(ids) != len(tokenizer.tokens):
-        raise FileFormatError(f"the vocabulary repeats {len(tokenizer.tokens) - len(ids)} of its tokens")
+        raise FileFormatError(
+            f"the pre-tokenizer {tokenizer.pre!r:.40} is not one that can be used here: {', '.join(PATTERNS)}"
+        )
+    ids = {token: i for i, token in enumerate(tokens)}
+    if len(ids) != size:
+        raise FileFormatError(f"the vocabulary repeats {size - len(ids)} of its tokens")
+    if not any(letter in ids for letter in ALPHABET):
+        raise FileFormatError("the vocabulary holds none of the 256 bytes, so it is not a byte-level one")
+    if len(set(tokenizer.merges)) != len(tokenizer.merges):
+        raise FileFormatError("the same merge is listed twice")
+    special = set(tokenizer.specials.values())
     for left, right in tokenizer.merges:
-        if left not in ids or right not in ids or left + right not in ids:
-            raise FileFormatError(f"the merge {left!r} + {right!r} speaks of tokens that the vocabulary lacks")
+        for token in (left, right, left + right):
+            if token not in ids or ids[token] in special or _unspelled(token) is None:
+                raise FileFormatError(
+                    f"the merge {left!r:.40} + {right!r:.40} needs {token!r:.40}, "
+                    "which is not an ordinary token of the vocabulary"
+                )
     for name, i in tokenizer.specials.items():
-        if ids.get(name) != i:
-            raise FileFormatError(f"the special token {name!r} should have id {i}, but the vocabulary says {ids.get(name)}")
-    for role, i in (("bos", tokenizer.bos_id), ("eos", tokenizer.eos_id)):
-        if i is not None and not 0 <= i < len(tokenizer.tokens):
-            raise FileFormatError(f"the {role} id {i} is outside the vocabulary of {len(tokenizer.tokens)}")
-    return ids
-
-
-def _engine(tokenizer: BPETokenizer) -> Tokenizer:
-    engine = Tokenizer(models.BPE(tokenizer._ids, tokenizer.merges, ignore_merges=tokenizer.pre == "llama-bpe"))
-    cuts = [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in PATTERNS[tokenizer.pre]]
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    engine.pre_tokenizer = pre_tokenizers.Sequence([*cuts, byte_level])
-    return engine
+        if not name or ids.get(name) != i:
+            raise FileFormatError(f"the special token {name!r:.40} has id {ids.get(name)} in the vocabulary, not {i}")
+    for role, role_id in (("bos", tokenizer.bos_id), ("eos", tokenizer.eos_id)):
+        if role_id is not None and not 0 <= role_id < size:
+            raise FileFormatError(f"the {role} id {role_id} is outside the vocabulary of {size}")
+    if tokenizer.add_bos and tokenizer.bos_id is None:
+        raise FileFormatError("texts should begin with a bos token, but there is none")

@@ -13,18 +13,20 @@ __all__ = ["ALPHABET", "spell", "unspell"]
 _PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 _OTHERS = [byte for byte in range(256) if byte not in _PRINTABLE]
 _LETTER = {byte: chr(byte) for byte in _PRINTABLE} | {byte: chr(256 + i) for i, byte in enumerate(_OTHERS)}
-_BYTE = {letter: byte for byte, letter in _LETTER.items()}
-_FROM_LATIN = {byte: letter for byte, letter in _LETTER.items()}
+_BYTE = {ord(letter): byte for byte, letter in _LETTER.items()}
 
-ALPHABET = tuple(sorted(_BYTE))
-"""The 256 letters in the order of their code points, which is the order of the byte tokens in a vocabulary."""
+ALPHABET = tuple(sorted(_LETTER.values()))
+"""The 256 letters by code point, which is the order of the byte tokens in a vocabulary."""
 
 
 def spell(raw: bytes) -> str:
-    """Write bytes in the byte-level alphabet, one letter a byte."""
-    return raw.decode("latin-1").translate(_FROM_LATIN)
+    """Bytes in the byte-level alphabet, one letter a byte."""
+    return raw.decode("latin-1").translate(_LETTER)
 
 
 def unspell(spelling: str) -> bytes:
-    """Undo `spell`; raises KeyError for a character outside the alphabet."""
-    return bytes(_BYTE[letter] for letter in spelling)
+    """Undo `spell`. Raises ValueError for a character that is not in the alphabet."""
+    try:
+        return bytes([_BYTE[ord(letter)] for letter in spelling])
+    except KeyError as error:
+        raise ValueError(f"{spelling!r:.60} is not written in the byte-level alphabet") from error
