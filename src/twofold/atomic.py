@@ -14,11 +14,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from twofold.errors import DiskFull
+from twofold.errors import DiskFull, UserError
 
 __all__ = ["atomic_write", "disk_full_is_named", "writing", "writing_folder"]
 
 _NO_ROOM = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR}
 
 
 @contextlib.contextmanager
@@ -39,11 +40,12 @@ def disk_full_is_named(path: Path) -> Iterator[None]:
 def writing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary sibling of `path`; rename it into place on success, remove it on failure.
 
-    Missing parent folders are made. Raises DiskFull when the disk or the quota is full.
+    Missing parent folders are made. A file has one writer at a time. Raises DiskFull when the disk or the quota is full,
+    UserError when the place cannot be written to.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with disk_full_is_named(path):
+    temporary = _temporary(path)
+    with disk_full_is_named(path), _refusal_is_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
@@ -63,8 +65,8 @@ def writing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     A process that dies in between leaves the old folder, or none, and a hidden sibling that the next run removes.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with disk_full_is_named(path):
+    temporary = _temporary(path)
+    with disk_full_is_named(path), _refusal_is_named(path):
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         try:
@@ -81,6 +83,22 @@ def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:
     """Replace the file at `path` by `content` (text as UTF-8, line ends untouched)."""
     with writing(path) as temporary:
         temporary.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def _refusal_is_named(path: Path) -> Iterator[None]:
+    """Turn "not permitted" and "something else is there" on the way to `path` into UserError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _REFUSED and Path(str(error.filename)) in {path, _temporary(path), *path.parents}:
+            raise UserError(f"{path} cannot be written ({error.strerror}); choose another place for it") from error
+        raise
+
+
+def _temporary(path: Path) -> Path:
+    """Fixed, so that what a killed process left is overwritten by the next one that writes there."""
+    return path.with_name(f".{path.name}.tmp")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -74,7 +74,7 @@ def _field(name: str, value: Any) -> list[str]:
     lines = []
     if "text" in entries:
         lines += _field(name, entries.pop("text"))
-    elif set(entries) != {"note"}:
+    else:
         lines.append(f"{name}:")
     for key, entry in entries.items():
         values = {"text": entry} if isinstance(entry, str) else entry

@@ -77,7 +77,7 @@ def overlap(texts: Sequence[str], others: Sequence[str]) -> list[tuple[float, in
     Memory grows with `others` only.
     """
     sets = [np.unique(grams(text)) for text in others]
-    sizes = np.array([len(each) for each in sets])
+    sizes = np.array([len(each) for each in sets], np.int64)
     owners = np.repeat(np.arange(len(sets)), sizes)
     flat = np.concatenate([*sets, np.empty(0, np.uint64)])
     order = np.argsort(flat, kind="stable")

@@ -37,13 +37,15 @@ def read(path: Path, source: str, field: str | None, workers: int) -> Iterator[D
 
 
 def find(path: Path) -> list[Found]:
-    """The file itself, or every file below the folder but hidden ones, sorted by name."""
+    """The file itself, or every file below the folder but hidden ones, and folders that are closed to us, by name."""
     if not path.is_dir():
         return [(path, path.name)]
     found = []
-    for folder, below, names in os.walk(path):
+    closed: list[OSError] = []
+    for folder, below, names in os.walk(path, onerror=closed.append):
         below[:] = [name for name in below if not name.startswith(".")]
         found += [Path(folder, name) for name in names if not name.startswith(".")]
+    found += [Path(error.filename) for error in closed]
     return sorted(((file, file.relative_to(path).as_posix()) for file in found), key=lambda pair: pair[1])
 
 
@@ -68,6 +70,9 @@ def _read_files(found: list[Found], source: str, field: str | None, named: bool)
 
 def _read_file(file: Path, name: str, source: str, field: str | None, named: bool) -> Iterator[Document | LeftOut]:
     name = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if file.is_dir():
+        yield LeftOut(name, source, "unreadable: the folder cannot be opened")
+        return
     suffixes = [suffix.lower() for suffix in file.suffixes]
     packed = suffixes.pop() if suffixes and suffixes[-1] in (".gz", ".zst") else ""
     parse = FORMATS.get(suffixes[-1] if suffixes else "", FORMATS[".txt"] if named else None)

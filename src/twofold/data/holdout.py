@@ -2,9 +2,10 @@
 
     held out  <=>  hash(text) / 2^64 < share
 
-so adding documents moves none that were there before. A source in which no document falls under the share holds out
-the one with the smallest hash. A source of a few long texts is cut into sections at paragraph ends first, and the
-sections are hashed; neighbours that stay in training are joined again.
+so adding documents moves none that were there before. Where chance makes that less than half the share of a source's
+bytes, those with the next smallest hashes join until it is enough. A text that is more than a twentieth of its source
+is cut into sections at paragraph ends first, and the sections are hashed; neighbours that stay in training are joined
+again.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from twofold.data.documents import Document
 
 __all__ = ["hold_out", "join", "sections"]
 
-FEW = 20
+PARTS = 20
 SECTION = 20_000
 _SMALLEST_SECTION = 500
 _MARK = " § "
@@ -24,34 +25,35 @@ _MARK = " § "
 
 def hold_out(documents: Sequence[Document], share: float) -> set[int]:
     """Positions of the documents of one source that are held out: about `share` of them, at least one of two."""
-    keys = [document.key for document in documents]
-    chosen = {i for i, key in enumerate(keys) if key < share * 2**64}
-    if len(keys) < 2 or share <= 0:
+    if len(documents) < 2 or share <= 0:
         return set()
-    if not chosen:
-        chosen = {min(range(len(keys)), key=keys.__getitem__)}
-    if len(chosen) == len(keys):
-        chosen.discard(max(chosen, key=keys.__getitem__))
+    keys = [document.key for document in documents]
+    sizes = [document.size for document in documents]
+    chosen: set[int] = set()
+    held = 0
+    for i in sorted(range(len(keys)), key=keys.__getitem__)[:-1]:
+        if keys[i] >= share * 2**64 and held >= share / 2 * sum(sizes):
+            break
+        chosen.add(i)
+        held += sizes[i]
     return chosen
 
 
 def sections(documents: Sequence[Document]) -> list[Document]:
-    """The documents of one source; when they are fewer than FEW, the long ones among them as sections.
+    """The documents of one source, those that are more than a PARTS-th of it as sections.
 
     A section is about SECTION bytes, less when the whole source is small, and ends at a paragraph, line, sentence or
     word end, whichever there is. The sections of a document, one after the other, are the document.
     """
-    if len(documents) >= FEW:
-        return list(documents)
-    total = sum(document.size for document in documents)
-    target = min(SECTION, max(_SMALLEST_SECTION, total // FEW))
+    part = sum(document.size for document in documents) // PARTS
+    target = min(SECTION, max(_SMALLEST_SECTION, part))
     result = []
     for document in documents:
-        parts = _cut(document.text, target)
-        if len(parts) == 1:
+        pieces = _cut(document.text, target) if document.size > part else [document.text]
+        if len(pieces) == 1:
             result.append(document)
         else:
-            result += [replace(document, id=f"{document.id}{_MARK}{i:05d}", text=part) for i, part in enumerate(parts)]
+            result += [replace(document, id=f"{document.id}{_MARK}{i:05d}", text=p) for i, p in enumerate(pieces)]
     return result
 
 

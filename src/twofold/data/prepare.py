@@ -1,6 +1,6 @@
 """Sources to a prepared corpus on disk, one step after the other, each of them counted.
 
-    read -> normalise -> filter -> exact duplicates -> near duplicates -> hold out -> write
+    read -> normalise -> filter -> cut into sections -> exact duplicates -> near duplicates -> hold out -> write
 
 The same input and settings give the same bytes, whatever the number of workers. A finished corpus whose inputs,
 settings and versions are unchanged is reused. Texts are held in memory from reading to writing.
@@ -34,7 +34,6 @@ from twofold.errors import SourceError
 
 __all__ = ["DataSettings", "prepare"]
 
-_FORMAT = 1
 _LIBRARIES = ("pyarrow", "pypdf", "rensa", "resiliparse", "zstandard")
 _LEFT_OUT = 1000  # files and records that could not be read are named, up to that many
 Progress = Callable[[str, int, int], None]
@@ -50,7 +49,7 @@ def prepare(sources: Sequence[str], out: str | os.PathLike[str], settings: DataS
     out, settings, workers = Path(out), settings or DataSettings(), workers or default_workers()
     tell = progress or (lambda what, done, total: None)
     found = resolve(sources, settings)
-    identity = {"format": _FORMAT, "inputs": {source.name: source.fingerprint for source in found},
+    identity = {"inputs": {source.name: source.fingerprint for source in found},
                 "settings": asdict(settings), "versions": _versions()}
     try:
         corpus = Corpus.open(out)
@@ -63,7 +62,9 @@ def prepare(sources: Sequence[str], out: str | os.PathLike[str], settings: DataS
     total = len(found) + 3
     for i, source in enumerate(found):
         tell(f"reading {source.name}", i, total)
-        texts[source.name] = sections(_clean(source, settings, workers, steps))
+        whole = _clean(source, settings, workers, steps)
+        texts[source.name] = sections(whole)
+        steps.append(step(source.name, "cut into sections", texts[source.name], [], into=steps[-1].out))
     tell("finding duplicates", len(found), total)
     texts = _deduplicate(texts, workers, steps)
     tell("holding out", len(found) + 1, total)
@@ -176,8 +177,9 @@ def _length(document: Document) -> int:
 
 
 def _versions() -> dict[str, str]:
-    """What the result depends on besides the input: libraries that read, and the Unicode tables."""
-    versions = {"unicode": unicodedata.unidata_version}
+    """What the result depends on besides the input: this room's code, the Unicode tables, libraries that read."""
+    code = hashlib.sha256(b"\0".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
+    versions = {"code": code.hexdigest(), "unicode": unicodedata.unidata_version}
     for name in _LIBRARIES:
         try:
             versions[name] = importlib.metadata.version(name)

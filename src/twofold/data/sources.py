@@ -61,7 +61,7 @@ def _builtin(read: Callable[[], Iterator[Document]]) -> Source:
 
 
 def _hub(name: str, taken: set[str], settings: DataSettings) -> Source:
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+    if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name):
         raise SourceError(f"'hf:{name}' is not of the form hf:owner/name")
     source = _free_name(name.split("/")[-1], taken)
     asked = [name, settings.config, settings.split, settings.text_field, settings.limit]
