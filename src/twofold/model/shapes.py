@@ -75,7 +75,7 @@ def named(name: str) -> ModelConfig:
     """The published shape of that name. Raises ConfigError with the closest name and all of them."""
     key = name.lower()
     if key not in NAMED:
-        raise ConfigError(f"there is no shape named {name!r}{_closest(key, NAMED)}; the names: {', '.join(NAMED)}")
+        raise ConfigError(f"there is no shape named {name!r};{_closest(key, NAMED)} the names are {', '.join(NAMED)}")
     return NAMED[key]
 
 
@@ -84,7 +84,7 @@ def from_values(values: Mapping[str, Any], where: str) -> ModelConfig:
     checked = {}
     for name, value in values.items():
         if name not in _KINDS:
-            raise ConfigError(f"{where}: {name!r} is no part of a shape{_closest(name, _KINDS)}; {_known()}")
+            raise ConfigError(f"{where}: {name!r} is no part of a shape;{_closest(name, _KINDS)} {_known()}")
         checked[name] = _checked(name, value, where)
     missing = [name for name in _NEEDED if name not in checked]
     if missing:
@@ -162,7 +162,7 @@ def _whole(value: Any) -> int:
 
 def _closest(name: str, among: Mapping[str, Any]) -> str:
     near = get_close_matches(name, among, n=1)
-    return f", did you mean {near[0]!r}?" if near else ""
+    return f" did you mean {near[0]!r}?" if near else ""
 
 
 def _known() -> str:
