@@ -34,8 +34,9 @@ VALUES = (
     "", "x", "\u0000", "a" * 100_000, "../../etc/passwd", "😀", [], {}, [[]], [0] * 10_000, {"": None}, [[[[[[]]]]]],
 )  # fmt: skip
 TEXTS = ("NaN", "Infinity", "-Infinity", "[" * 200_000, '{"a":' * 100_000, "1" * 10_000, '"\\ud800"', "\xff", "{", "]")
-LARGE_KEYS = ("block_count", "embedding_length", "attention.head_count", "attention.head_count_kv", "context_length",
-              "vocab_size", "feed_forward_length", "attention.key_length", "rope.freq_base")  # fmt: skip
+NUMBER_KEYS = ("block_count", "embedding_length", "attention.head_count", "attention.head_count_kv", "context_length",
+              "vocab_size", "feed_forward_length", "attention.key_length", "rope.freq_base", "attention.value_length",
+              "rope.dimension_count", "rope.scaling.type", "expert_count")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,10 @@ def hostile_gguf(seed: bytes, rng: random.Random) -> bytes:
             keys[i] = name, _hostile_value(rng)
         elif kind == 1:
             architecture = name.split(".")[0] if name.startswith(("llama", "gpt2", "qwen3", "twofold")) else "llama"
-            keys.append((f"{architecture}.{rng.choice(LARGE_KEYS)}", struct.pack("<IQ", 10, rng.choice(WHOLE))))
+            keys = [(other, kept) for other, kept in keys if not other.startswith("twofold.") or rng.random() < 0.5]
+            name = f"{architecture}.{rng.choice(NUMBER_KEYS)}"
+            keys = [(other, kept) for other, kept in keys if other != name]
+            keys.append((name, rng.choice((_hostile_value(rng), struct.pack("<II", 4, rng.choice(WHOLE[:13]))))))
         elif kind == 2:
             keys.append((rng.choice((name, "general.alignment", "twofold.lineage", "rope")), value))
         elif kind == 3:
@@ -167,6 +171,7 @@ def _hostile_value(rng: random.Random) -> bytes:
         struct.pack("<IQ", 8, rng.choice(WHOLE)) + text,
         struct.pack("<IIQ", 9, rng.choice((4, 8, 9, 12, 99)), rng.choice(WHOLE)) + bytes(rng.choice((0, 64, 10_000))),
         struct.pack("<IIQ", 9, 9, 1) * 5_000,
+        struct.pack("<IIQ", 9, rng.choice((0, 5, 6, 7, 10)), 2) + bytes(16),
         struct.pack("<IIQ", 9, 8, 3) + b"".join(struct.pack("<Q", len(text)) + text for _ in range(3)),
         struct.pack("<I", rng.choice((13, 255, 2**32 - 1))) + bytes(16),
     )

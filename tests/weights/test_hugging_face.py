@@ -286,13 +286,12 @@ def test_a_folder_that_lacks_a_file_says_which(tmp_path, tiny, missing):
         import_folder(tmp_path)
 
 
-def test_an_export_that_is_cut_short_is_not_taken_for_a_model(tmp_path, tiny):
+def test_an_export_that_is_cut_short_is_not_taken_for_a_model(tmp_path, tiny, monkeypatch):
     """config.json goes first and comes last, so that a folder in between names itself unfinished."""
-    parameters = tiny("llama")
-    export_folder(parameters, tmp_path)
-    broken = type(parameters)(parameters.config, parameters.state | {"W_E": None}, parameters.tokenizer)
-    with pytest.raises((TypeError, ValueError, AttributeError)):
-        export_folder(broken, tmp_path)
+    export_folder(tiny("llama"), tmp_path)
+    monkeypatch.setattr(type(tiny("llama").tokenizer), "to_json", lambda tokenizer: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        export_folder(tiny("llama"), tmp_path)
     with pytest.raises(FileFormatError, match=r"config\.json"):
         import_folder(tmp_path)
 

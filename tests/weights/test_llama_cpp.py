@@ -31,6 +31,7 @@ def test_llama_cpp_gives_our_logits_and_our_greedy_tokens(tmp_path, tiny, family
     parameters = tiny(family)
     save(tmp_path / "p.gguf", parameters.config, parameters.state, parameters.tokenizer, dtype="F32")
     decoder = to_decoder(load(tmp_path / "p.gguf"))
+    near = 1e-3 if parameters.config.mlp == "gelu" else 1e-4  # llama.cpp looks GELU up in a table of 16-bit floats
     for prompt in PROMPTS:
         start = [parameters.tokenizer.bos_id, *parameters.tokenizer.encode(prompt)]
         theirs, logits, model = greedy(tmp_path / "p.gguf", start, 16)
@@ -39,6 +40,6 @@ def test_llama_cpp_gives_our_logits_and_our_greedy_tokens(tmp_path, tiny, family
         for token, there in zip(theirs, logits, strict=True):
             with torch.no_grad():
                 here = decoder(torch.tensor([ids]))[0, -1].numpy()
-            assert np.abs(here - there).max() < 1e-4 * np.abs(here).max()
+            assert np.abs(here - there).max() < near * np.abs(here).max()
             assert int(here.argmax()) == token
             ids.append(token)

@@ -16,6 +16,7 @@ import numpy as np
 
 from twofold.errors import ConfigError, FileFormatError
 from twofold.model.config import ModelConfig
+from twofold.weights.gguf import typed
 
 __all__ = ["FAMILIES", "checked_config", "from_metadata", "to_metadata"]
 
@@ -76,8 +77,8 @@ def from_metadata(metadata: Mapping[str, Any], tied: bool, where: str) -> tuple[
 
     Raises FileFormatError for an architecture or a feature that our decoder does not have.
     """
-    a = metadata.get("general.architecture")
-    if a not in FAMILIES and a != "twofold":
+    a = typed(metadata, "general.architecture", str, "", where)
+    if a not in (*FAMILIES, "twofold"):
         raise FileFormatError(
             f"{where}: the architecture is {a!r:.60}, and only {', '.join(FAMILIES)} and twofold's own can be run"
         )
@@ -125,17 +126,18 @@ def _from_standard(metadata: Mapping[str, Any], a: str, tied: bool, where: str) 
     }
     config = checked_config(values | FAMILIES[a], where)
     for name in ("attention.value_length", "rope.dimension_count"):
-        if key(name, config.d_head) != config.d_head:
-            raise FileFormatError(f"{where}: {a}.{name} is {key(name)!r:.60}; only the head's {config.d_head} runs")
+        width = typed(metadata, f"{a}.{name}", int, config.d_head, where)
+        if width != config.d_head:
+            raise FileFormatError(f"{where}: {a}.{name} is {width}; only {config.d_head}, the head's width, can be run")
     return config
 
 
 def _refuse_unknown(metadata: Mapping[str, Any], a: str, where: str) -> None:
     """Features that change what the model computes and that the decoder lacks."""
-    scaling = metadata.get(f"{a}.rope.scaling.type", "none")
-    if scaling != "none" and metadata.get(f"{a}.rope.scaling.factor", 0) != 1:
+    scaling = typed(metadata, f"{a}.rope.scaling.type", str, "none", where)
+    if scaling != "none":
         raise FileFormatError(f"{where}: positions are scaled ({scaling!r:.60}), which cannot be run here")
-    if metadata.get(f"{a}.expert_count", 0) != 0:
+    if typed(metadata, f"{a}.expert_count", int, 0, where):
         raise FileFormatError(f"{where}: a mixture of experts, which cannot be run here")
 
 

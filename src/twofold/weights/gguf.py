@@ -15,11 +15,12 @@ import itertools
 import math
 import mmap
 import os
+import reprlib
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,7 +28,10 @@ from twofold.atomic import writing
 from twofold.errors import FileFormatError
 from twofold.weights.quants import TYPES, Storage, dequantise, quantise
 
-__all__ = ["GGUF", "TensorInfo", "read", "write"]
+__all__ = ["GGUF", "TensorInfo", "read", "typed", "write"]
+
+T = TypeVar("T")
+D = TypeVar("D")
 
 MAGIC = b"GGUF"
 ALIGNMENT = 32
@@ -88,6 +92,14 @@ def read(path: str | os.PathLike[str]) -> GGUF:
     version, n_tensors, n_keys = _read_start(cursor)
     metadata = _read_metadata(cursor, n_keys)
     return GGUF(path, version, metadata, _read_table(cursor, n_tensors, metadata), data)
+
+
+def typed(metadata: Mapping[str, Any], key: str, kind: type[T], default: D, where: str) -> T | D:
+    """The value of a key, of exactly the type asked for, or the default. Raises FileFormatError."""
+    value = metadata.get(key)
+    if value is not None and type(value) is not kind:
+        raise FileFormatError(f"{where}: {key} is {reprlib.repr(value)} where a value of type {kind.__name__} is meant")
+    return default if value is None else value
 
 
 class _Cursor:

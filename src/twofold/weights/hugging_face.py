@@ -27,7 +27,7 @@ __all__ = ["export_folder", "import_folder"]
 
 SMALL, TOKENIZER = 4 << 20, 64 << 20  # the most bytes that a config and a tokenizer.json may have
 DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
-IGNORED = ("rotary_emb.inv_freq", "attn.bias", "attn.masked_bias")  # tables that older folders keep beside the weights
+IGNORED = (".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias")  # tables that older folders keep too
 
 
 def export_folder(parameters: Parameters, folder: str | os.PathLike[str], dtype: str | None = None) -> list[Path]:
@@ -186,4 +186,4 @@ def _tokenizer_config(parameters: Parameters) -> dict[str, Any]:
 
 
 def _json(values: Mapping[str, Any]) -> str:
-    return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -53,7 +53,7 @@ def to_config(config: ModelConfig) -> dict[str, Any]:
 def from_config(values: Mapping[str, Any], where: str) -> ModelConfig:
     """Raises FileFormatError for a model or a feature that our decoder does not have, or a value that cannot be."""
     family = values.get("model_type")
-    if family not in _CLASSES:
+    if not isinstance(family, str) or family not in _CLASSES:
         raise FileFormatError(f"{where}: the model is {family!r:.60}; only {', '.join(_CLASSES)} can be brought in")
     _refuse_unknown(values, family, where)
     found = {name: values[theirs] for theirs, name in _names(family).items() if values.get(theirs) is not None}

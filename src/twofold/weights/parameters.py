@@ -93,12 +93,12 @@ def load(path: str | os.PathLike[str], *, arrays: bool = True) -> Parameters:
     found = {name: info.shape for name, info in file.tensors.items() if not (tied and name == "output.weight")}
     check_tensors({name: one.shape for name, one in expected.items()}, found, where)
     tokenizer = vocabulary.from_metadata(file.metadata, config.vocab_size, where)
-    template = file.metadata.get("tokenizer.chat_template")
-    if template is not None and not isinstance(template, str):
-        raise FileFormatError(f"{where}: tokenizer.chat_template is not a text")
+    template = gguf.typed(file.metadata, "tokenizer.chat_template", str, None, where)
+    lineage = gguf.typed(file.metadata, "twofold.lineage", str, "{}", where)
+    origin = parse_object(lineage, f"{where}: twofold.lineage")
     wanted = expected.values() if arrays else ()
     state = {name: part for one in wanted for name, part in unpack(one, file.array(one.name)).items()}
-    return Parameters(config, state, tokenizer, template, _lineage(file), main_type(file.tensors.values()))
+    return Parameters(config, state, tokenizer, template, origin, main_type(file.tensors.values()))
 
 
 def storage_type(name: str, shape: tuple[int, ...], dtype: str) -> str:
@@ -167,10 +167,3 @@ def _repeats_embedding(file: gguf.GGUF) -> bool:
         return False
     head, embedding = (file.blocks(name) for name in ("output.weight", "token_embd.weight"))
     return head.dtype == embedding.dtype and head.tobytes() == embedding.tobytes()
-
-
-def _lineage(file: gguf.GGUF) -> dict[str, Any]:
-    text = file.metadata.get("twofold.lineage", "{}")
-    if not isinstance(text, str):
-        raise FileFormatError(f"{file.path}: twofold.lineage is not a text")
-    return parse_object(text, f"{file.path}: twofold.lineage")

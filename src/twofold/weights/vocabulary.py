@@ -9,6 +9,7 @@ import numpy as np
 
 from twofold.errors import FileFormatError
 from twofold.tokenizer.bpe import BPETokenizer
+from twofold.weights.gguf import typed
 
 __all__ = ["from_metadata", "to_metadata"]
 
@@ -35,7 +36,7 @@ def to_metadata(tokenizer: BPETokenizer, vocab_size: int) -> dict[str, Any]:
 
 def from_metadata(metadata: Mapping[str, Any], vocab_size: int, where: str) -> BPETokenizer:
     """Raises FileFormatError when there is no byte-level BPE that fits the model."""
-    model = metadata.get("tokenizer.ggml.model")
+    model = typed(metadata, "tokenizer.ggml.model", str, None, where)
     if model != "gpt2":
         raise FileFormatError(f"{where}: the tokenizer is {model!r:.60}; only byte-level BPE ('gpt2') can be read")
     tokens = _strings(metadata, "tokens", where)
@@ -47,23 +48,19 @@ def from_metadata(metadata: Mapping[str, Any], vocab_size: int, where: str) -> B
     while tokens and kinds[len(tokens) - 1] == UNUSED and tokens[-1] == _pad(len(tokens) - 1):
         tokens.pop()
     special = np.isin(kinds[: len(tokens)], (CONTROL, USER_DEFINED))
-    merges = [tuple(merge.split(" ")) for merge in _strings(metadata, "merges", where)]
-    if any(len(pair) != 2 for pair in merges):
-        raise FileFormatError(f"{where}: a line of tokenizer.ggml.merges is not two tokens with a space between them")
-    add_bos = metadata.get("tokenizer.ggml.add_bos_token", False)
-    pre = metadata.get("tokenizer.ggml.pre", "gpt-2")
-    if not isinstance(add_bos, bool) or not isinstance(pre, str):
-        raise FileFormatError(f"{where}: tokenizer.ggml.add_bos_token or .pre has a value of the wrong type")
+    merges = []
+    for merge in _strings(metadata, "merges", where):
+        left, space, right = merge.partition(" ")
+        if not space or " " in right:
+            raise FileFormatError(f"{where}: the merge {merge!r:.60} is not two tokens with a space between them")
+        merges.append((left, right))
+    pre = typed(metadata, "tokenizer.ggml.pre", str, "gpt-2", where)
+    bos = typed(metadata, "tokenizer.ggml.bos_token_id", int, None, where)
+    eos = typed(metadata, "tokenizer.ggml.eos_token_id", int, None, where)
+    add_bos = typed(metadata, "tokenizer.ggml.add_bos_token", bool, False, where)
+    specials = {tokens[i]: i for i in np.flatnonzero(special).tolist()}
     try:
-        return BPETokenizer(
-            tokens=tokens,
-            merges=merges,  # type: ignore[arg-type]
-            pre=pre,
-            specials={tokens[i]: i for i in np.flatnonzero(special).tolist()},
-            bos_id=_id(metadata, "bos", where),
-            eos_id=_id(metadata, "eos", where),
-            add_bos=add_bos,
-        )
+        return BPETokenizer(tokens, merges, pre, specials, bos, eos, add_bos)
     except FileFormatError as error:
         raise FileFormatError(f"{where}: {error}") from error
 
@@ -73,14 +70,7 @@ def _pad(i: int) -> str:
 
 
 def _strings(metadata: Mapping[str, Any], name: str, where: str) -> list[str]:
-    value = metadata.get(f"tokenizer.ggml.{name}")
-    if not isinstance(value, list):
-        raise FileFormatError(f"{where}: tokenizer.ggml.{name} is missing or is not a list of strings")
+    value = typed(metadata, f"tokenizer.ggml.{name}", list, None, where)
+    if value is None:
+        raise FileFormatError(f"{where} has no tokenizer.ggml.{name}")
     return list(value)
-
-
-def _id(metadata: Mapping[str, Any], role: str, where: str) -> int | None:
-    value = metadata.get(f"tokenizer.ggml.{role}_token_id")
-    if value is not None and type(value) is not int:
-        raise FileFormatError(f"{where}: tokenizer.ggml.{role}_token_id is {value!r:.60} where an id is meant")
-    return value
