@@ -103,6 +103,9 @@ def _exit_code(arguments: list[str]) -> int:
 
 
 def _leave(leaving: SystemExit) -> int:
+    if isinstance(leaving.__context__, BrokenPipeError):
+        _abandon_stdout()
+        return 0
     try:
         sys.stdout.flush()
     except BrokenPipeError:

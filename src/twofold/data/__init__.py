@@ -1,1 +1,1 @@
-
+"""Text to rows of tokens: read, clean, deduplicate, hold out, tokenise, batch."""

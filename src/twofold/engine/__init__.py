@@ -1,1 +1,1 @@
-
+"""Generation and scoring: a model that is open, its cache, and how the next token is drawn."""

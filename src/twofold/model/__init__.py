@@ -1,1 +1,1 @@
-
+"""The transformer: its shape, its parts, and what they count."""

@@ -1,1 +1,1 @@
-
+"""Learning: losses, optimisers, schedules, the one loop, checkpoints, the planner."""
