@@ -1,0 +1,125 @@
+"""`twofold make`: text in, a language model in two files out."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from twofold.cli.choices import choices, parse_sets
+from twofold.cli.output import console, duration, print_json, size
+
+if TYPE_CHECKING:
+    from twofold.make.planning import Wishes
+
+__all__ = ["make"]
+
+
+def make(
+    sources: Annotated[list[str] | None, typer.Argument(
+        metavar="[SOURCE]...", show_default=False,
+        help="Files, folders, hf:owner/name, or a built-in corpus: almanac (the default), sotu, factbook, pydoc.")] = None,
+    minutes: Annotated[float, typer.Option(help="How long to train. The one dial.")] = 5.0,
+    hours: Annotated[float, typer.Option(help="The same in hours.", show_default=False)] = 0.0,
+    out: Annotated[Path | None, typer.Option(
+        help="The run's folder. By default runs/NAME after the source; an unfinished run there goes on.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="Repeat the run of this recipe.toml; the rest is ignored.")] = None,
+    mix: Annotated[str, typer.Option(help="Weights of the sources, as in sotu=1,factbook=2.")] = "",
+    seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0,
+    vocab: Annotated[int | None, typer.Option(help="Tokens in the vocabulary, instead of the plan's.")] = None,
+    layers: Annotated[int | None, typer.Option(help="Layers, instead of the plan's.")] = None,
+    width: Annotated[int | None, typer.Option(help="d_model, instead of the plan's.")] = None,
+    heads: Annotated[int | None, typer.Option(help="Attention heads, instead of the plan's.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Rows in a step, instead of the plan's.")] = None,
+    context: Annotated[int | None, typer.Option(help="Tokens that the model sees at once.  [default: 256]")] = None,
+    steps: Annotated[int | None, typer.Option(help="Train for so many steps and mind no clock.")] = None,
+    choose: Annotated[list[str] | None, typer.Option(
+        "--set", metavar="PLACE=VALUE", help="Any other place in the recipe, as in train.optimiser.lr=0.03.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto (measured), float32 or bfloat16.")] = "auto",
+    threads: Annotated[int, typer.Option(help="Threads on a CPU; 0: measured.")] = 0,
+    compiled: Annotated[bool, typer.Option("--compile/--no-compile", help="Build machine code, if there is a compiler.")] = True,
+    store: Annotated[str, typer.Option("--type", help="How the file stores weights: F32, BF16, F16 or Q8_0.")] = "BF16",
+    val_share: Annotated[float, typer.Option(help="Part of the documents that is held out for measuring.")] = 0.05,
+    rules: Annotated[str, typer.Option(help="Quality rules: auto, light, web or none.")] = "auto",
+    text_field: Annotated[str | None, typer.Option(help="The field of records that holds the text.")] = None,
+    config: Annotated[str | None, typer.Option(help="Configuration of an hf: data set.")] = None,
+    split: Annotated[str, typer.Option(help="Split of an hf: data set.")] = "train",
+    limit_mb: Annotated[float, typer.Option(help="How much text to take from an hf: data set.")] = 100,
+    plan_only: Annotated[bool, typer.Option("--plan", help="Prepare the text, print the plan, and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Text in, a language model in two files out, inside a time budget.
+
+    \b
+    twofold make                                 five minutes on the built-in almanac
+    twofold make my-texts/ --minutes 30          your own text
+    twofold make --recipe runs/almanac/recipe.toml --out runs/again
+
+    Ctrl-C saves; the same command goes on. When it ends, runs/NAME holds parameters.gguf, run.py and report.html.
+    """
+    from twofold.cli.live import Live
+    from twofold.cli.runs import run_folder
+    from twofold.data.mix import parse_mix
+    from twofold.make import recipe as recipes
+    from twofold.make.planning import Wishes
+    from twofold.make.pretrain import Interrupted
+    from twofold.make.story import make as cook
+
+    repeated = recipes.read(recipe) if recipe else None
+    named = tuple(sources or ["almanac"])
+    wanted = choices(
+        parse_sets(choose or []), {
+            "tokenizer.vocab_size": vocab, "model.n_layers": layers, "model.d_model": width, "model.n_heads": heads,
+            "train.batch": batch, "train.context": context, "train.schedule.steps": steps,
+            "train.seed": seed or None, "store": None if store == "BF16" else store.upper(),
+        })
+    wishes = Wishes(
+        named, 60 * hours if hours else minutes, parse_mix(mix),
+        recipes.from_dict(recipes.DataSettings, {
+            "val_share": val_share, "rules": rules, "text_field": text_field, "config": config, "split": split,
+            "limit": round(limit_mb * 1e6)}, "the options"),
+        recipes.MachineSettings(device, dtype, threads, compiled), wanted)
+    folder = out or run_folder(repeated.sources if repeated else named, wishes)
+    try:
+        with Live(console(stderr=True)) as live:
+            results = cook(wishes, folder, live, repeated, plan_only)
+    except Interrupted:
+        command = f"twofold make --out {folder}" + (" with the same options" if wanted or sources else "")
+        console(stderr=True).print(f"saved; to go on: {command}")
+        raise typer.Exit(130) from None
+    if as_json:
+        print_json({"folder": folder, **results})
+    elif plan_only:
+        _show_plan(results)
+    else:
+        _show(folder, results)
+
+
+def _show(folder: Path, results: dict[str, Any]) -> None:
+    out = console()
+    for source, one in results["evaluation"].items():
+        others = ", ".join(f"{name} {value:.3f}" for name, value in one["baselines"].items())
+        out.print(f"{source:>12}  {one['bits_per_byte']:.3f} bits per byte "
+                  f"({one['low']:.3f} to {one['high']:.3f}; {others})")
+    out.print()
+    out.print(f"trained for {duration(results['training_seconds'])}, {results['tokens']:,} tokens, "
+              f"{results['parameters']:,} parameters")
+    for name, file in results["files"].items():
+        out.print(f"{size(file['bytes']):>12}  {folder / name}")
+    out.print()
+    out.print("what to do next:")
+    out.print(f"  twofold complete {folder} \"Once\"")
+    out.print(f"  python {folder / 'run.py'} {folder / 'parameters.gguf'} \"Once\"")
+    out.print(f"  open {folder / 'report.html'}")
+
+
+def _show_plan(plan: dict[str, Any]) -> None:
+    out = console()
+    for name, value in plan.items():
+        if not isinstance(value, dict | list):
+            out.print(f"{name:>20}  {value:,.4g}" if isinstance(value, float) else f"{name:>20}  {value}")
+    for reason in plan.get("reasons", []):
+        out.print(f"  {reason}")

@@ -1,0 +1,51 @@
+"""Training time that survives interruption, and the plan of steps that is kept to it.
+
+The number of steps is only a plan until the machine's speed is known. It is revised as the run goes, each revision is
+written down before it takes effect, and a resumed or repeated run takes the same ones at the same steps.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from twofold.train.schedule import Schedule, revised_steps
+
+__all__ = ["Clock"]
+
+_WINDOW = 40
+
+
+class Clock:
+    """`budget` in seconds (0: none) counts everything since the start of training, pauses of the process not."""
+
+    def __init__(self, budget: float, schedule: Schedule, spent: float = 0.0) -> None:
+        self.budget, self.schedule = budget, schedule
+        self.began = time.monotonic() - spent
+        self.durations: deque[float] = deque(maxlen=_WINDOW)
+        self.last = time.monotonic()
+
+    @property
+    def spent(self) -> float:
+        return time.monotonic() - self.began
+
+    def tick(self) -> float:
+        """The wall time since the last tick: a step together with whatever was done around it."""
+        now = time.monotonic()
+        elapsed, self.last = now - self.last, now
+        self.durations.append(elapsed)
+        return elapsed
+
+    @property
+    def usual(self) -> float:
+        """The median of the recent ticks."""
+        return sorted(self.durations)[len(self.durations) // 2] if self.durations else 0.0
+
+    def due(self, step: int) -> bool:
+        """Whether the plan should be looked at before `step`: soon after the start, then every tenth step."""
+        return self.budget > 0 and (step in (3, 6) or step % 10 == 0)
+
+    def better_plan(self, step: int) -> int:
+        """How many steps the run should have, given the time that is left."""
+        recent = [duration for duration in self.durations if duration < 10 * self.usual]  # compiling is over for good
+        return revised_steps(step, self.schedule.steps_at(step), self.budget - self.spent, recent)

@@ -1,0 +1,46 @@
+"""What `make` tells whoever watches. The command line draws it; tests and programs may ignore it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from twofold.train.loop import Step
+
+__all__ = ["Observer", "Silent"]
+
+
+class Observer(Protocol):
+    def stage(self, name: str, summary: str) -> None:
+        """A chapter begins."""
+
+    def progress(self, what: str, done: float, total: float) -> None:
+        """A piece of long work moves on."""
+
+    def note(self, text: str) -> None:
+        """Something that a person should know."""
+
+    def step(self, step: Step, info: Mapping[str, Any]) -> None:
+        """A training step was taken; `info` holds steps, bits_per_byte, tokens_per_second, mfu, seconds_left."""
+
+    def evaluated(self, step: int, bits_per_byte: Mapping[str, float]) -> None:
+        """Held-out text was measured, by source."""
+
+    def sample(self, step: int, prompt: str, text: str) -> None:
+        """The model wrote something."""
+
+
+class Silent:
+    """Sees everything, says nothing."""
+
+    def stage(self, name: str, summary: str) -> None: ...
+
+    def progress(self, what: str, done: float, total: float) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+    def step(self, step: Step, info: Mapping[str, Any]) -> None: ...
+
+    def evaluated(self, step: int, bits_per_byte: Mapping[str, float]) -> None: ...
+
+    def sample(self, step: int, prompt: str, text: str) -> None: ...

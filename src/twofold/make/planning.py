@@ -1,0 +1,101 @@
+"""From wishes to a recipe: what the user said stays, and the plan decides the rest."""
+
+from __future__ import annotations
+
+import dataclasses
+import lzma
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from twofold.data.corpus import Corpus
+from twofold.data.settings import DataSettings
+from twofold.errors import ConfigError
+from twofold.make.recipe import MachineSettings, Recipe, TokenizerSettings, from_dict
+from twofold.train.machine import Machine
+from twofold.train.planner import Budget, plan
+from twofold.train.schedule import Schedule
+from twofold.train.settings import TrainSettings
+
+__all__ = ["Wishes", "planned"]
+
+_PLANNED = {  # where the recipe holds what the plan decides
+    "tokenizer.vocab_size": "vocab_size",
+    "model.n_layers": "n_layers",
+    "model.d_model": "d_model",
+    "model.n_heads": "n_heads",
+    "train.batch": "batch",
+}
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asked for. `choices` are dotted places in the recipe, such as model.n_layers, and their values."""
+
+    sources: tuple[str, ...] = ("almanac",)
+    minutes: float = 5.0
+    mix: dict[str, float] = field(default_factory=dict)
+    text: DataSettings = field(default_factory=DataSettings)
+    machine: MachineSettings = field(default_factory=MachineSettings)
+    choices: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.minutes <= 60 * 24 * 365:
+            raise ConfigError(f"minutes={self.minutes:g} is not a time to train for; try --minutes 5")
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def planned(wishes: Wishes, machine: Machine, corpus: Corpus) -> tuple[Recipe, dict[str, Any]]:
+    """The recipe, and what the plan expects of it. Raises ConfigError for choices that cannot be."""
+    fixed = {name: wishes.choices[place] for place, name in _PLANNED.items() if place in wishes.choices}
+    context = wishes.choices.get("train.context", 256)
+    budget = Budget(60 * wishes.minutes, machine.peak, max(1, corpus.bytes("train")), context,
+                    compiled=machine.compiles)
+    best = plan(budget, **fixed)
+    base = Recipe(
+        sources=wishes.sources, minutes=wishes.minutes, mix=dict(wishes.mix), text=wishes.text, model=best.model,
+        tokenizer=TokenizerSettings(best.model.vocab_size),
+        train=TrainSettings(batch=best.batch, context=context, schedule=Schedule(best.steps),
+                            optimiser=best.optimiser),
+        machine=MachineSettings(machine.device, machine.dtype, machine.threads, machine.compiles),
+    )
+    recipe = _chosen(base, wishes.choices)
+    prediction = {
+        "bits_per_byte": best.bits_per_byte * _difficulty(corpus), "tokens_per_second": best.tokens_per_second,
+        "steps": best.steps, "tokens": best.tokens, "reasons": list(best.reasons),
+    }
+    return recipe, prediction
+
+
+def _chosen(recipe: Recipe, choices: Mapping[str, Any]) -> Recipe:
+    """The recipe with every dotted choice put in its place."""
+    content = recipe.to_dict()
+    for place, value in choices.items():
+        *path, leaf = place.split(".")
+        section = content
+        for name in path:
+            section = section.get(name, {})
+        if not isinstance(section, dict) or leaf not in section:
+            raise ConfigError(f"a recipe has no {place!r}; look at a run's recipe.toml for what there is to choose")
+        section[leaf] = value
+    for derived, causes in {"d_head": ("d_model", "n_heads"), "n_kv_heads": ("n_heads",), "d_ff": ("d_model", "mlp")}.items():
+        if f"model.{derived}" not in choices and any(f"model.{cause}" in choices for cause in causes):
+            content["model"][derived] = 0
+    content["model"]["context"] = content["train"]["context"]
+    content["model"]["vocab_size"] = content["tokenizer"]["vocab_size"]
+    if "train.schedule.steps" in choices:
+        content["minutes"] = 0.0
+    chosen: Recipe = from_dict(Recipe, content, "the recipe")
+    return chosen
+
+
+def _difficulty(corpus: Corpus, sample: int = 2_000_000) -> float:
+    """How far LZMA gets on the training text, against how far it gets on the text that the law was fitted to."""
+    text = b""
+    for document in corpus.documents("train"):
+        text += document.text.encode()
+        if len(text) > sample:
+            break
+    return 8 * len(lzma.compress(text[:sample])) / max(1, len(text[:sample])) / 2.0

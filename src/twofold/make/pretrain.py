@@ -1,0 +1,239 @@
+"""Pretraining, from tokens to trained parameters: the loop, and all that is done around it.
+
+Every step is logged; now and then the model is measured on held-out rows, asked for a sample, and saved. The run can
+end at any moment, by Ctrl-C or by a kill, and goes on from its last checkpoint to the same losses.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from twofold.contracts import Tokenizer
+from twofold.data.batches import Batches
+from twofold.data.tokens import TokenStore
+from twofold.evals.bits_per_byte import score_rows
+from twofold.evals.samples import continue_text
+from twofold.make.clock import Clock
+from twofold.make.observer import Observer
+from twofold.make.recipe import Recipe
+from twofold.model.count import flops_per_token
+from twofold.model.decoder import Decoder, initialise
+from twofold.train import checkpoint
+from twofold.train.average import Average
+from twofold.train.bigram import bigram_counts, fit_bigrams
+from twofold.train.checkpoint import Progress
+from twofold.train.distributed import Group
+from twofold.train.journal import Journal
+from twofold.train.loop import Step, run_steps
+from twofold.train.losses import NextTokenLoss
+from twofold.train.machine import Machine
+from twofold.train.optimiser import Optimiser
+from twofold.train.schedule import Schedule
+
+__all__ = ["Interrupted", "Trained", "pretrain"]
+
+_EVALUATIONS = 6  # in the course of a run
+_EVALUATION_ROWS = 64  # per source, in each of them
+_SAMPLE_TOKENS = 48
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, after the run was saved."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """`schedule` holds the revisions that were made; `seconds` counts compiling and measuring too."""
+
+    model: Decoder
+    schedule: Schedule
+    seconds: float
+    tokens: int
+
+
+def pretrain(
+    recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, folder: Path, machine: Machine, observer: Observer,
+    group: Group, prompt: str = "The",
+) -> Trained:
+    """Train in `folder`, going on from its last checkpoint if there is one. Raises Interrupted after Ctrl-C."""
+    return _Run(recipe, store, tokenizer, folder, machine, observer, group, prompt).go()
+
+
+class _Run:
+    def __init__(self, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, folder: Path, machine: Machine,
+                 observer: Observer, group: Group, prompt: str) -> None:
+        self.recipe, self.settings, self.store, self.tokenizer = recipe, recipe.train, store, tokenizer
+        self.machine, self.observer, self.prompt, self.group = machine, observer, prompt, group
+        self.leads = group.rank == 0
+        self.device, self.dtype = torch.device(machine.device), machine.torch_dtype
+        self.checkpoints, self.journal = folder / "checkpoints", Journal(folder / "log.jsonl")
+        settings = self.settings
+        self.batches = Batches(store, "train", settings.context, settings.batch // settings.accumulate,
+                               settings.seed, recipe.mix, group.rank, group.world)
+        self.model = initialise(Decoder(recipe.model), settings.seed).to(self.device)
+        self.optimiser = Optimiser(self.model, settings.optimiser, self.dtype)
+        self.average = Average(self.model, settings.average) if settings.average else None
+        self.clock = Clock(60 * recipe.minutes, settings.schedule)
+        self.tokens_per_step = settings.batch * settings.context
+        self.flops_per_token = flops_per_token(recipe.model, settings.context)
+        specials = set(tokenizer.specials.values())
+        self.bytes_of = np.array([0 if i in specials else len(tokenizer.decode_bytes([i]))
+                                  for i in range(tokenizer.vocab_size)])
+        self.saved_at = time.monotonic()
+
+    def go(self) -> Trained:
+        step = self.resume()
+        if step == 0 and self.settings.bigram_steps:
+            self.fit_bigrams()
+        loss = NextTokenLoss(self.model, self.dtype, self.machine.compiles)
+        steps = run_steps(self.model, loss, self.optimiser, self.rows, lambda s: self.clock.schedule.scale(s), step,
+                          self.settings.clip, self.settings.accumulate, self.group)
+        with _interrupt_as_event() as interrupted:
+            while step < self.clock.schedule.steps_at(step):
+                done = next(steps)
+                step += 1
+                if self.average:
+                    self.average.update()
+                self.tell(done)
+                self.revise(step)
+                self.pause(step)
+                if self.group.agree(float(interrupted.is_set())):
+                    self.save(step)
+                    raise Interrupted
+        self.save(step)
+        if self.average:
+            self.average.settle()
+        return Trained(self.model, self.clock.schedule, self.clock.spent, step * self.tokens_per_step)
+
+    def rows(self, part: int) -> torch.Tensor:
+        return torch.from_numpy(self.batches.at(part)).to(self.device)
+
+    def resume(self) -> int:
+        """Take up the last checkpoint and the revisions of the plan that were written down, whenever that was."""
+        schedule = self.settings.schedule
+        revisions = tuple((entry["step"], entry["steps"]) for entry in self.journal.events("revision"))
+        path = checkpoint.latest(self.checkpoints)
+        if path is None:
+            if self.leads:
+                self.journal.cut(0)
+            return 0
+        progress, extra = checkpoint.restore(path, self.model, self.optimiser)
+        if self.average:
+            self.average.load_state(extra)
+        if self.leads:
+            self.journal.cut(progress.step)
+        self.clock = Clock(60 * self.recipe.minutes,
+                           dataclasses.replace(schedule, revisions=schedule.revisions + revisions), progress.seconds)
+        self.observer.note(f"going on from step {progress.step} of {self.clock.schedule.steps_at(progress.step)}")
+        return progress.step
+
+    def fit_bigrams(self) -> None:
+        streams = [self.store.tokens("train", source) for source in self.batches.sources]
+        weights = [self.batches.shares[source] / len(stream)
+                   for source, stream in zip(self.batches.sources, streams, strict=True)]
+        counts = bigram_counts(streams, self.recipe.model.vocab_size, weights).to(self.device)
+        nats = fit_bigrams(self.model, counts, self.settings.bigram_steps, dtype=self.dtype)
+        self.observer.note(f"bigrams fitted: {self.bits(nats):.3f} bits per byte before the first step")
+
+    def bits(self, nats: float) -> float:
+        """Nats per token to bits per byte, by the training text's bytes per token."""
+        return nats / (math.log(2) * self.bytes_per_token)
+
+    @property
+    def bytes_per_token(self) -> float:
+        return sum(share * self.store.bytes("train", source) / len(self.store.tokens("train", source))
+                   for source, share in self.batches.shares.items())
+
+    def tell(self, done: Step) -> None:
+        rate = self.tokens_per_step / done.seconds
+        elapsed = self.clock.tick()
+        left = (self.clock.schedule.steps_at(done.step) - done.step - 1) * self.clock.usual
+        info = {"bits_per_byte": self.bits(done.loss), "tokens_per_second": rate, "elapsed": elapsed,
+                "mfu": rate * self.flops_per_token / (self.machine.peak * self.group.world)}
+        if self.leads:
+            self.journal.write("step", **dataclasses.asdict(done), **info)
+            self.observer.step(done, {**info, "steps": self.clock.schedule.steps_at(done.step), "seconds_left": left})
+
+    def revise(self, step: int) -> None:
+        """Fit the number of steps to the time that is left, unless that was decided before."""
+        known = [since for since, _ in self.clock.schedule.revisions]
+        if not self.clock.due(step) or (known and known[-1] >= step):
+            return
+        steps = int(self.group.agree(float(self.clock.better_plan(step))))
+        if steps != self.clock.schedule.steps_at(step):
+            if self.leads:
+                self.journal.write("revision", step=step, steps=steps)
+            self.clock.schedule = self.clock.schedule.revise(step, steps)
+
+    def pause(self, step: int) -> None:
+        """Between two steps: measure, sample, save, when it is time."""
+        total = self.clock.schedule.steps_at(step)
+        measured = None
+        if step < total and step % max(1, -(-total // _EVALUATIONS)) == 0 and self.leads:
+            measured = self.evaluate(step)
+            self.sample(step)
+        due = measured is not None or step % 10 == 0
+        if step < total and due and self.leads and time.monotonic() - self.saved_at >= self.recipe.machine.save_seconds:
+            self.save(step, measured)
+
+    def evaluate(self, step: int) -> float:
+        """Bits per byte of a fixed, evenly spread part of the held-out rows, by source; returns their mean."""
+        bits = {}
+        with self.average.in_place() if self.average else nullcontext():
+            for source in self.store.sources:
+                rows = _spread(self.store.tokens("val", source), self.settings.context, _EVALUATION_ROWS)
+                if len(rows):
+                    nats = score_rows(self.model, rows, self.dtype).sum()
+                    bits[source] = float(nats / (math.log(2) * self.bytes_of[rows[:, 1:]].sum()))
+        self.journal.write("evaluation", step=step, bits_per_byte=bits)
+        self.observer.evaluated(step, bits)
+        return sum(bits.values()) / len(bits) if bits else float("nan")
+
+    def sample(self, step: int) -> None:
+        text = continue_text(self.model, self.tokenizer, self.prompt, _SAMPLE_TOKENS, seed=self.settings.seed)
+        self.journal.write("sample", step=step, prompt=self.prompt, text=text)
+        self.observer.sample(step, self.prompt, text)
+
+    def save(self, step: int, measured: float | None = None) -> None:
+        if self.leads:
+            progress = Progress(step, self.clock.spent, measured)
+            extra = self.average.values if self.average else None
+            checkpoint.save(self.checkpoints, self.model, self.optimiser, progress, extra)
+            self.saved_at = time.monotonic()
+
+
+def _spread(tokens: np.ndarray, context: int, most: int) -> np.ndarray:
+    """Up to `most` rows [context + 1], evenly spread over the stream."""
+    n_rows = (len(tokens) - 1) // context
+    chosen = np.unique(np.linspace(0, n_rows - 1, min(n_rows, most)).astype(int)) if n_rows else []
+    return np.array([tokens[i * context : i * context + context + 1] for i in chosen], np.int64)
+
+
+@contextmanager
+def _interrupt_as_event() -> Iterator[threading.Event]:
+    """Ctrl-C sets the event, to be seen between two steps; a second Ctrl-C interrupts at once."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+
+    def handle(number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        event.set()
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, before)

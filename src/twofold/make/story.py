@@ -1,0 +1,176 @@
+"""`make`, the table of contents: text in, a language model in two files out.
+
+    text -> plan -> tokenizer -> tokens -> training -> two files -> measures -> report
+
+Each chapter leaves its result in the run's folder and is passed over when the result is there and still fits, so a
+run that died goes on where it was.
+
+    RUN/recipe.toml          all that decides the run          RUN/log.jsonl       what happened, step by step
+    RUN/text, RUN/tokens     the corpus, cleaned; its ids      RUN/checkpoints     where to go on from
+    RUN/parameters.gguf      the first file                    RUN/results.json    what was reached
+    RUN/run.py               the second file                   RUN/report.html     all of it, to look at
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from twofold.atomic import atomic_write
+from twofold.data.corpus import Corpus
+from twofold.data.prepare import prepare
+from twofold.data.tokens import tokenise
+from twofold.errors import ConfigError
+from twofold.make import recipe as recipes
+from twofold.make.observer import Observer
+from twofold.make.planning import Wishes, planned
+from twofold.make.pretrain import Trained, pretrain
+from twofold.make.recipe import Recipe
+from twofold.make.report import write_report
+from twofold.make.results import measured, two_files
+from twofold.tokenizer.bpe import BPETokenizer
+from twofold.tokenizer.train import train_bpe
+from twofold.train.distributed import join_group
+from twofold.train.machine import Machine, measure, pick_device
+
+__all__ = ["Prepared", "make"]
+
+
+def make(
+    wishes: Wishes, folder: Path, observer: Observer, recipe: Recipe | None = None, prepared: Prepared | None = None,
+    plan_only: bool = False,
+) -> dict[str, Any]:
+    """Make a model in `folder` as `wishes` say, or as `recipe` does when one is given; return the results.
+
+    `prepared` text and tokenizer are taken as they are. With `plan_only`, prepare the text, make the plan and return
+    it. Raises ConfigError when the folder holds a run that was begun with other wishes, GroupError, Interrupted.
+    """
+    prepared = prepared or Prepared()
+    group = join_group(pick_device(recipe.machine.device if recipe else wishes.machine.device))
+    try:
+        with group.leader_first():
+            folder.mkdir(parents=True, exist_ok=True)
+            _same_wishes(wishes, recipe, folder)
+            corpus = _text(wishes, recipe, prepared, folder, observer)
+            recipe, machine = _plan(wishes, recipe, corpus, folder, observer)
+            if plan_only:
+                return {**_read(folder / "plan.json"), "recipe": recipe.to_dict()}
+            tokenizer = prepared.tokenizer or _tokenizer(recipe, corpus, folder, observer)
+            observer.stage("tokens", "encoding the text")
+            store = tokenise(corpus, tokenizer, folder / "tokens", 0, observer.progress)
+
+        schedule = recipe.train.schedule
+        observer.stage("training", f"{recipe.minutes:g} minutes" if recipe.minutes else f"{schedule.steps} steps")
+        trained = pretrain(recipe, store, tokenizer, folder, machine, observer, group, _prompt(corpus))
+        if group.rank:
+            return {}
+        return _leave(recipe, trained, tokenizer, corpus, machine, folder, observer)
+    finally:
+        group.close()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What was made before, by `twofold data` and `twofold tokenizer`."""
+
+    text: Path | None = None
+    tokenizer: BPETokenizer | None = None
+
+
+def _text(wishes: Wishes, recipe: Recipe | None, prepared: Prepared, folder: Path, observer: Observer) -> Corpus:
+    if prepared.text:
+        return Corpus.open(prepared.text)
+    sources, settings = (recipe.sources, recipe.text) if recipe else (wishes.sources, wishes.text)
+    observer.stage("text", f"reading {', '.join(sources)}")
+    corpus = prepare(sources, folder / "text", settings, observer.progress)
+    for warning in corpus.manifest["warnings"]:
+        observer.note(warning)
+    return corpus
+
+
+def _plan(
+    wishes: Wishes, recipe: Recipe | None, corpus: Corpus, folder: Path, observer: Observer
+) -> tuple[Recipe, Machine]:
+    """The recipe that was given, or that the run was begun with, or a new one."""
+    observer.stage("plan", "measuring this machine")
+    path = folder / "recipe.toml"
+    if recipe is None and path.exists():
+        recipe = recipes.read(path)
+    settings = recipe.machine if recipe else wishes.machine
+    machine = measure(pick_device(settings.device), settings.threads, settings.dtype,
+                      None if settings.compiled else False)
+    if recipe is None:
+        recipe, prediction = planned(wishes, machine, corpus)
+        atomic_write(folder / "plan.json", json.dumps({**prediction, "machine": machine.to_dict()}, indent=1))
+    recipes.write(path, recipe)
+    model, train = recipe.model, recipe.train
+    observer.note(
+        f"{machine.peak / 1e9:.0f} GFLOP/s in {machine.dtype} on {machine.threads} threads"
+        + ("" if machine.compiles else "; no compiler, so training runs about half as fast")
+    )
+    observer.note(
+        f"{model.n_layers} layers of width {model.d_model}, {model.vocab_size:,} tokens, "
+        f"{train.batch} rows of {train.context} a step, about {train.schedule.steps:,} steps"
+    )
+    return recipe, machine
+
+
+def _leave(
+    recipe: Recipe, trained: Trained, tokenizer: BPETokenizer, corpus: Corpus, machine: Machine, folder: Path,
+    observer: Observer,
+) -> dict[str, Any]:
+    """Write what stays of the run. The recipe is now the one that repeats it: its steps are known."""
+    recipe = dataclasses.replace(
+        recipe, minutes=0.0, train=dataclasses.replace(recipe.train, schedule=trained.schedule)
+    )
+    observer.stage("two files", f"{folder / 'parameters.gguf'} and {folder / 'run.py'}")
+    files, lineage = two_files(recipe, trained, tokenizer, corpus, folder)
+    observer.stage("measures", "bits per byte of all the held-out text")
+    results = {"name": folder.name, "plan": _read(folder / "plan.json"), "files": files, "lineage": lineage,
+               **measured(recipe, trained, tokenizer, corpus, machine, folder, observer)}
+    recipes.write(folder / "recipe.toml", recipe)
+    atomic_write(folder / "results.json", json.dumps(results, indent=1))
+    observer.stage("report", str(folder / "report.html"))
+    write_report(folder)
+    return results
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return content
+
+
+def _same_wishes(wishes: Wishes, recipe: Recipe | None, folder: Path) -> None:
+    path = folder / "wishes.json"
+    wanted = json.dumps(recipe.to_dict() if recipe else wishes.to_dict(), indent=1, sort_keys=True)
+    if path.exists() and path.read_text(encoding="utf-8") != wanted:
+        raise ConfigError(
+            f"{folder} holds a run that was begun with other wishes (see {path}); "
+            "choose another folder with --out, or give the same wishes to go on with that run"
+        )
+    if not path.exists():
+        atomic_write(path, wanted)
+
+
+def _tokenizer(recipe: Recipe, corpus: Corpus, folder: Path, observer: Observer) -> BPETokenizer:
+    """The one that was trained for this text and recipe before, or a new one."""
+    observer.stage("tokenizer", f"learning {recipe.tokenizer.vocab_size:,} tokens")
+    path, mark = folder / "tokenizer.json", folder / "tokenizer.key"
+    key = f"{corpus.manifest['content']} {recipe.tokenizer.vocab_size} {recipe.tokenizer.pre}"
+    if path.exists() and mark.exists() and mark.read_text(encoding="utf-8") == key:
+        return BPETokenizer.from_json(path)
+    texts = (document.text for document in corpus.documents("train"))
+    tokenizer = train_bpe(texts, recipe.tokenizer.vocab_size, recipe.tokenizer.pre)
+    atomic_write(path, tokenizer.to_json())
+    atomic_write(mark, key)
+    return tokenizer
+
+
+def _prompt(corpus: Corpus) -> str:
+    """The first words of a held-out document: what samples during training begin with."""
+    for document in corpus.documents("val"):
+        return " ".join(document.text.split()[:4])
+    return "The"
