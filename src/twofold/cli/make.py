@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from twofold.cli.choices import choices, parse_sets
+from twofold.cli.options import AsJson, Compiled, Device, Dtype, Mix, Sets, Steps, Threads
 from twofold.cli.output import console, duration, print_json, size
 
 if TYPE_CHECKING:
     from twofold.make.planning import Wishes
 
-__all__ = ["make"]
+__all__ = ["make", "show"]
 
 
 def make(
@@ -26,7 +27,7 @@ def make(
     out: Annotated[Path | None, typer.Option(
         help="The run's folder. By default runs/NAME after the source; an unfinished run there goes on.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="Repeat the run of this recipe.toml; the rest is ignored.")] = None,
-    mix: Annotated[str, typer.Option(help="Weights of the sources, as in sotu=1,factbook=2.")] = "",
+    mix: Mix = "",
     seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0,
     vocab: Annotated[int | None, typer.Option(help="Tokens in the vocabulary, instead of the plan's.")] = None,
     layers: Annotated[int | None, typer.Option(help="Layers, instead of the plan's.")] = None,
@@ -34,13 +35,12 @@ def make(
     heads: Annotated[int | None, typer.Option(help="Attention heads, instead of the plan's.")] = None,
     batch: Annotated[int | None, typer.Option(help="Rows in a step, instead of the plan's.")] = None,
     context: Annotated[int | None, typer.Option(help="Tokens that the model sees at once.  [default: 256]")] = None,
-    steps: Annotated[int | None, typer.Option(help="Train for so many steps and mind no clock.")] = None,
-    choose: Annotated[list[str] | None, typer.Option(
-        "--set", metavar="PLACE=VALUE", help="Any other place in the recipe, as in train.optimiser.lr=0.03.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="auto (measured), float32 or bfloat16.")] = "auto",
-    threads: Annotated[int, typer.Option(help="Threads on a CPU; 0: measured.")] = 0,
-    compiled: Annotated[bool, typer.Option("--compile/--no-compile", help="Build machine code, if there is a compiler.")] = True,
+    steps: Steps = None,
+    choose: Sets = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    threads: Threads = 0,
+    compiled: Compiled = True,
     store: Annotated[str, typer.Option("--type", help="How the file stores weights: F32, BF16, F16 or Q8_0.")] = "BF16",
     val_share: Annotated[float, typer.Option(help="Part of the documents that is held out for measuring.")] = 0.05,
     rules: Annotated[str, typer.Option(help="Quality rules: auto, light, web or none.")] = "auto",
@@ -49,7 +49,7 @@ def make(
     split: Annotated[str, typer.Option(help="Split of an hf: data set.")] = "train",
     limit_mb: Annotated[float, typer.Option(help="How much text to take from an hf: data set.")] = 100,
     plan_only: Annotated[bool, typer.Option("--plan", help="Prepare the text, print the plan, and stop.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Text in, a language model in two files out, inside a time budget.
 
@@ -95,10 +95,10 @@ def make(
     elif plan_only:
         _show_plan(results)
     else:
-        _show(folder, results)
+        show(folder, results)
 
 
-def _show(folder: Path, results: dict[str, Any]) -> None:
+def show(folder: Path, results: dict[str, Any]) -> None:
     out = console()
     for source, one in results["evaluation"].items():
         others = ", ".join(f"{name} {value:.3f}" for name, value in one["baselines"].items())

@@ -19,16 +19,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from twofold.contracts import Tokenizer
+from twofold.contracts import Sampling
 from twofold.data.batches import Batches
 from twofold.data.tokens import TokenStore
-from twofold.evals.bits_per_byte import score_rows
-from twofold.evals.samples import continue_text
+from twofold.engine.open import from_decoder
+from twofold.engine.torch_backend import score_rows
 from twofold.make.clock import Clock
 from twofold.make.observer import Observer
 from twofold.make.recipe import Recipe
 from twofold.model.count import flops_per_token
 from twofold.model.decoder import Decoder, initialise
+from twofold.tokenizer.bpe import BPETokenizer
 from twofold.train import checkpoint
 from twofold.train.average import Average
 from twofold.train.bigram import bigram_counts, fit_bigrams
@@ -63,7 +64,7 @@ class Trained:
 
 
 def pretrain(
-    recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, folder: Path, machine: Machine, observer: Observer,
+    recipe: Recipe, store: TokenStore, tokenizer: BPETokenizer, folder: Path, machine: Machine, observer: Observer,
     group: Group, prompt: str = "The",
 ) -> Trained:
     """Train in `folder`, going on from its last checkpoint if there is one. Raises Interrupted after Ctrl-C."""
@@ -71,7 +72,7 @@ def pretrain(
 
 
 class _Run:
-    def __init__(self, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, folder: Path, machine: Machine,
+    def __init__(self, recipe: Recipe, store: TokenStore, tokenizer: BPETokenizer, folder: Path, machine: Machine,
                  observer: Observer, group: Group, prompt: str) -> None:
         self.recipe, self.settings, self.store, self.tokenizer = recipe, recipe.train, store, tokenizer
         self.machine, self.observer, self.prompt, self.group = machine, observer, prompt, group
@@ -190,7 +191,7 @@ class _Run:
     def evaluate(self, step: int) -> float:
         """Bits per byte of a fixed, evenly spread part of the held-out rows, by source; returns their mean."""
         bits = {}
-        with self.average.in_place() if self.average else nullcontext():
+        with self.at_rest():
             for source in self.store.sources:
                 rows = _spread(self.store.tokens("val", source), self.settings.context, _EVALUATION_ROWS)
                 if len(rows):
@@ -201,9 +202,19 @@ class _Run:
         return sum(bits.values()) / len(bits) if bits else float("nan")
 
     def sample(self, step: int) -> None:
-        text = continue_text(self.model, self.tokenizer, self.prompt, _SAMPLE_TOKENS, seed=self.settings.seed)
+        with self.at_rest():
+            engine = from_decoder(self.model, self.tokenizer, self.dtype)
+            sampling = Sampling(seed=self.settings.seed)
+            ids = [token.id for token in engine.generate(engine.prompt(self.prompt), _SAMPLE_TOKENS, sampling)]
+        text = self.tokenizer.decode(ids)
         self.journal.write("sample", step=step, prompt=self.prompt, text=text)
         self.observer.sample(step, self.prompt, text)
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """The model as it would be left: averaged, and not compiled again for the shapes of reading."""
+        with torch.compiler.set_stance("force_eager"), self.average.in_place() if self.average else nullcontext():
+            yield
 
     def save(self, step: int, measured: float | None = None) -> None:
         if self.leads:

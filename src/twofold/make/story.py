@@ -25,7 +25,7 @@ from twofold.data.prepare import prepare
 from twofold.data.tokens import tokenise
 from twofold.errors import ConfigError
 from twofold.make import recipe as recipes
-from twofold.make.observer import Observer
+from twofold.make.observer import Observer, Silent
 from twofold.make.planning import Wishes, planned
 from twofold.make.pretrain import Trained, pretrain
 from twofold.make.recipe import Recipe
@@ -50,6 +50,7 @@ def make(
     """
     prepared = prepared or Prepared()
     group = join_group(pick_device(recipe.machine.device if recipe else wishes.machine.device))
+    observer = Silent() if group.rank else observer
     try:
         with group.leader_first():
             folder.mkdir(parents=True, exist_ok=True)

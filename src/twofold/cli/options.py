@@ -1,0 +1,21 @@
+"""Options that several verbs share, each with its one help text."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+__all__ = ["AsJson", "Compiled", "Device", "Dtype", "Mix", "Sets", "Steps", "Threads"]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Compiled = Annotated[bool, typer.Option("--compile/--no-compile", help="Build machine code, if there is a compiler.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Dtype = Annotated[str, typer.Option(help="auto (measured), float32 or bfloat16.")]
+Mix = Annotated[str, typer.Option(help="Weights of the sources, as in sotu=1,factbook=2.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PLACE=VALUE", help="Any place in the recipe, as in train.optimiser.lr=0.03."),
+]
+Steps = Annotated[int | None, typer.Option(help="Train for so many steps and mind no clock.")]
+Threads = Annotated[int, typer.Option(help="Threads on a CPU; 0: measured.")]
