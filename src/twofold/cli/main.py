@@ -15,13 +15,14 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from twofold import __version__
-from twofold.errors import DiskFull, TwofoldError
+from twofold.errors import DiskFull, MissingExtra, TwofoldError
 
 __all__ = ["VERBS", "application", "load_verb", "main"]
 
@@ -88,6 +89,8 @@ def _exit_code(arguments: list[str]) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+    except MissingExtra as error:
+        return _say(error, f"{error}{_from_a_checkout()}", error.exit_code)
     except TwofoldError as error:
         return _say(error, str(error), error.exit_code)
     except OSError as error:
@@ -116,6 +119,12 @@ def _leave(leaving: SystemExit) -> int:
 def _abandon_stdout() -> None:
     """Point standard output at nothing, so that the interpreter's last flush does not complain."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _from_a_checkout() -> str:
+    """In a checkout the front door installs extras into its own environment."""
+    door = Path(__file__).parents[3] / "twofold"
+    return f" (in this checkout: TWOFOLD_EXTRAS=that-extra {door} …)" if door.is_file() else ""
 
 
 def _unexpected(error: Exception) -> int:
