@@ -25,7 +25,7 @@ from twofold.weights.strict_json import read_object
 
 __all__ = ["export_folder", "import_folder"]
 
-SMALL, TOKENIZER = 4 << 20, 64 << 20  # the most bytes that a config and a tokenizer.json may have
+LARGEST = 4 << 20  # bytes of a config, a chat template or an index
 DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 IGNORED = (".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias")  # tables that older folders keep too
 
@@ -61,7 +61,7 @@ def export_folder(parameters: Parameters, folder: str | os.PathLike[str], dtype:
 def import_folder(folder: str | os.PathLike[str]) -> Parameters:
     """Read and check a folder. Raises FileFormatError before anything large is allocated."""
     folder = Path(folder)
-    values = read_object(folder / "config.json", SMALL)
+    values = read_object(folder / "config.json", LARGEST)
     config = from_config(values, str(folder / "config.json"))
     family = values["model_type"]
     found = _tensors(folder, family, config.tied)
@@ -105,7 +105,7 @@ def _weight_files(folder: Path) -> list[Path]:
     if whole.is_file():
         return [whole]
     if index.is_file():
-        names = read_object(index, SMALL).get("weight_map")
+        names = read_object(index, LARGEST).get("weight_map")
         if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
             raise FileFormatError(f"{index} has no weight_map from names to files")
         odd = [name for name in names.values() if Path(name).name != name or not name.endswith(".safetensors")]
@@ -130,7 +130,6 @@ def _tokenizer(folder: Path, options: Mapping[str, Any], values: Mapping[str, An
             f"{folder} has no tokenizer.json; make one with transformers: "
             "AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)"
         )
-    read_object(path, TOKENIZER)  # its size and its JSON are sound
     tokenizer = BPETokenizer.from_json(path)
     ids = {token: i for i, token in enumerate(tokenizer.tokens)}
     roles: dict[str, Any] = {}
@@ -155,7 +154,7 @@ def _first(value: Any) -> Any:
 
 def _chat_template(folder: Path, options: Mapping[str, Any]) -> str | None:
     path = folder / "chat_template.jinja"
-    if path.is_file() and path.stat().st_size <= SMALL:
+    if path.is_file() and path.stat().st_size <= LARGEST:
         try:
             return path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -165,7 +164,7 @@ def _chat_template(folder: Path, options: Mapping[str, Any]) -> str | None:
 
 
 def _optional(path: Path) -> dict[str, Any]:
-    return read_object(path, SMALL) if path.is_file() else {}
+    return read_object(path, LARGEST) if path.is_file() else {}
 
 
 def _lineage(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from twofold.errors import ConfigError
 __all__ = ["TYPES", "WRITABLE", "Storage", "dequantise", "quantise"]
 
 Blocks = np.ndarray[Any, np.dtype[Any]]
-STEP = 1 << 20  # numbers turned at a time, so that the temporaries stay in the cache
+STEP = 1 << 17  # numbers turned at a time, so that the temporaries stay in the cache
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from twofold.weights.gguf import typed
 
 __all__ = ["from_metadata", "to_metadata"]
 
+MOST_SPECIALS = 1 << 14  # the largest vocabularies in use have some thousands
 NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5  # llama.cpp's kinds of token
 
 
@@ -48,6 +49,8 @@ def from_metadata(metadata: Mapping[str, Any], vocab_size: int, where: str) -> B
     while tokens and kinds[len(tokens) - 1] == UNUSED and tokens[-1] == _pad(len(tokens) - 1):
         tokens.pop()
     special = np.isin(kinds[: len(tokens)], (CONTROL, USER_DEFINED))
+    if np.count_nonzero(special) > MOST_SPECIALS:
+        raise FileFormatError(f"{where} has {np.count_nonzero(special)} special tokens; no model has {MOST_SPECIALS}")
     merges = []
     for merge in _strings(metadata, "merges", where):
         left, space, right = merge.partition(" ")
