@@ -106,10 +106,10 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
 
 
 FLOATS = np.zeros(64, np.float32).tobytes()
-THREE = struct.pack("<IQ", 8, 3)  # what begins an array of three strings
+TWO = struct.pack("<IQ", 8, 2)  # what begins an array of two strings
 LIES = {
     "no model has 65536": {"keys": [key(f"{i}", 0, b"1") for i in range(70_000)]},
-    "at byte 66, the value of 'a' is not UTF-8": {"keys": [key("a", 9, THREE + string("x") + string(b"\xc3") + bytes(8))]},
+    "at byte 66, the value of 'a' is not UTF-8": {"keys": [key("a", 9, TWO + string("x") + string(b"\xc3"))]},
     "begins with": {"magic": b"GGUX"},
     "version 1": {"version": 1},
     "version 99": {"version": 99},

@@ -153,4 +153,8 @@ def _agree(whole: ModelConfig, standard: ModelConfig, where: str) -> None:
 
 def _decimal(value: Any) -> Any:
     """A float32 that came from 1e-5 reads as 9.999999747e-06; give back the shortest decimal that means the same."""
-    return float(str(np.float32(value))) if type(value) is float else value
+    if type(value) is not float:
+        return value
+    with np.errstate(over="ignore"):
+        short = np.float32(value)
+    return float(str(short)) if short == value else value

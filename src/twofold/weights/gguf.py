@@ -166,7 +166,10 @@ class _Cursor:
 def _read_start(cursor: _Cursor) -> tuple[int, int, int]:
     magic = cursor.data[:4]
     if magic != MAGIC:
-        raise FileFormatError(f"{cursor.path} begins with {magic!r} where a GGUF file begins with {MAGIC!r}")
+        raise FileFormatError(
+            f"{cursor.path} begins with {magic!r} where a GGUF file begins with {MAGIC!r}; "
+            "a model in Hugging Face's format is named by its folder"
+        )
     cursor.at = 4
     version = cursor.scalar("I", "the version")
     if version in (2 << 24, 3 << 24):
