@@ -32,22 +32,21 @@ def jaccard(a, b):
 
 @given(words, words)
 def test_grams_are_equal_where_runs_of_five_words_are(a, b):
-    shared = set(grams(a).tolist()) & set(grams(b).tolist())
-    union = set(grams(a).tolist()) | set(grams(b).tolist())
-    assert len(shared) / len(union) == jaccard(a, b)
+    first, second = (set(each.tolist()) for each in grams([a, b]))
+    assert len(first & second) / len(first | second) == jaccard(a, b)
 
 
 @given(st.lists(words, max_size=6), st.lists(words, min_size=1, max_size=6))
 def test_overlap_is_the_highest_jaccard_similarity(texts, others):
-    for text, (likeness, which) in zip(texts, overlap(texts, others), strict=True):
+    for text, (likeness, which) in zip(texts, overlap(grams(texts), grams(others)), strict=True):
         every = [jaccard(text, other) for other in others]
         assert likeness == pytest.approx(max(every))
-        assert every[which] == pytest.approx(likeness)
+        assert every[which] == pytest.approx(likeness) or likeness == 0
 
 
 def test_signatures_estimate_the_jaccard_similarity():
     base = prose(1, 2000)
-    marks = signatures([" ".join(base), " ".join(base[:1500] + prose(2, 500))])
+    marks = signatures(grams([" ".join(base), " ".join(base[:1500] + prose(2, 500))]))
     true = jaccard(" ".join(base), " ".join(base[:1500] + prose(2, 500)))
     assert abs(np.mean(marks[0] == marks[1]) - true) < 3 * (true * (1 - true) / marks.shape[1]) ** 0.5
 
@@ -59,13 +58,13 @@ def test_an_edited_copy_is_found_and_a_text_that_shares_a_third_is_not():
     texts = [" ".join(t) for t in (prose(3, 600), base, edited, related, prose(4, 600))]
     assert jaccard(texts[1], texts[2]) > 0.9
     assert jaccard(texts[1], texts[3]) == pytest.approx(1 / 3, abs=0.05)
-    assert near_copies(texts) == {2: 1}
+    assert near_copies(grams(texts)) == {2: 1}
 
 
 def test_copies_of_copies_all_point_to_the_first():
     base = prose(1, 600)
     chain = [" ".join([*base[:-5 * i or None], *prose(9, 5 * i)]) for i in range(4)]
-    assert near_copies(chain) == {1: 0, 2: 0, 3: 0}
+    assert near_copies(grams(chain)) == {1: 0, 2: 0, 3: 0}
 
 
 def test_the_first_of_equal_texts_stays():
@@ -74,4 +73,4 @@ def test_the_first_of_equal_texts_stays():
 
 
 def test_nothing_has_no_copies():
-    assert near_copies([]) == {} == near_copies(["alone"])
+    assert near_copies([]) == {} == near_copies(grams(["alone"]))

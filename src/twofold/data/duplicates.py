@@ -41,13 +41,13 @@ def exact_copies(documents: Sequence[Document]) -> dict[int, int]:
     return copies
 
 
-def near_copies(texts: Sequence[str], workers: int = 1) -> dict[int, int]:
+def near_copies(sets: Sequence[np.ndarray]) -> dict[int, int]:
     """Position of each near copy -> position of the first text of its group, which is the one that stays."""
-    if len(texts) < 2:
+    if len(sets) < 2:
         return {}
-    marks = signatures(texts, workers)
-    bands = marks.reshape(len(texts), BANDS, ROWS)
-    leader = list(range(len(texts)))
+    marks = signatures(sets)
+    bands = marks.reshape(len(sets), BANDS, ROWS)
+    leader = list(range(len(sets)))
 
     def root(i: int) -> int:
         while leader[i] != i:
@@ -57,51 +57,59 @@ def near_copies(texts: Sequence[str], workers: int = 1) -> dict[int, int]:
 
     for band in range(BANDS):
         first: dict[bytes, int] = {}
-        for i in range(len(texts)):
+        for i in range(len(sets)):
             j = first.setdefault(bands[i, band].tobytes(), i)
             a, b = root(i), root(j)
             if a != b and np.mean(marks[i] == marks[j]) >= NEAR:
                 leader[max(a, b)] = min(a, b)
-    return {i: root(i) for i in range(len(texts)) if root(i) != i}
+    return {i: root(i) for i in range(len(sets)) if root(i) != i}
 
 
-def signatures(texts: Sequence[str], workers: int = 1) -> np.ndarray:
-    """uint32 [len(texts), BANDS * ROWS]: the MinHash of each text's grams."""
-    rows = ordered_map(_signatures, texts, len, sum(map(len, texts)), workers)
-    return np.stack(list(rows))
+def signatures(sets: Sequence[np.ndarray]) -> np.ndarray:
+    """uint32 [len(sets), BANDS * ROWS]: the MinHash of each set of grams."""
+    rensa = require("rensa", "train", "finding near duplicates")
+    ends = np.cumsum([0, *map(len, sets)])
+    matrix = rensa.RMinHash.digest_matrix_from_flat_token_hashes(np.concatenate(sets), ends, BANDS * ROWS, _SEED)
+    return np.array(matrix.to_rows(), np.uint32)
 
 
-def overlap(texts: Sequence[str], others: Sequence[str]) -> list[tuple[float, int]]:
-    """For each text the highest Jaccard similarity of its grams with one of `others`, exactly, and which one that is.
-
-    Memory grows with `others` only.
-    """
-    sets = [np.unique(grams(text)) for text in others]
-    sizes = np.array([len(each) for each in sets], np.int64)
-    owners = np.repeat(np.arange(len(sets)), sizes)
-    flat = np.concatenate([*sets, np.empty(0, np.uint64)])
+def overlap(sets: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> list[tuple[float, int]]:
+    """For each set of grams the highest Jaccard similarity with one of `others`, exactly, and which one that is."""
+    sizes = np.array([len(each) for each in others], np.int64)
+    owners = np.repeat(np.arange(len(others)), sizes)
+    flat = np.concatenate([*others, np.empty(0, np.uint64)])
     order = np.argsort(flat, kind="stable")
     flat, owners = flat[order], owners[order]
     result = []
-    for text in texts:
-        own = np.unique(grams(text))
-        low, high = np.searchsorted(flat, own, "left"), np.searchsorted(flat, own, "right")
-        counts = high - low
+    for own in sets:
+        low = np.searchsorted(flat, own, "left")
+        hit = flat[np.minimum(low, len(flat) - 1)] == own if len(flat) else np.zeros(len(own), bool)
+        low, counts = low[hit], np.searchsorted(flat, own[hit], "right") - low[hit]
         where = np.repeat(low - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
-        shared = np.bincount(owners[where], minlength=len(sets))
-        likeness = shared / np.maximum(1, len(own) + sizes - shared) if len(sets) else np.zeros(1)
-        result.append((float(likeness.max()), int(likeness.argmax())))
+        near, shared = np.unique(owners[where], return_counts=True)
+        likeness = shared / (len(own) + sizes[near] - shared)
+        best = int(likeness.argmax()) if len(near) else -1
+        result.append((float(likeness[best]), int(near[best])) if best >= 0 else (0.0, 0))
     return result
 
 
-def grams(text: str) -> np.ndarray:
-    """uint64: a hash of every run of five words, lower case; a text of fewer words is one gram."""
-    words = _WORD.findall(text.lower())
-    hashes = np.fromiter(map(_hashes.__getitem__, words), np.uint64, len(words))
-    result = np.zeros(max(1, len(words) - _GRAM + 1), np.uint64)
-    with np.errstate(over="ignore"):
+def grams(texts: Sequence[str], workers: int = 1) -> list[np.ndarray]:
+    """For each text the hashes, uint64, each once, in order, of its runs of five words, lower case.
+
+    A text of fewer words is one gram.
+    """
+    return list(ordered_map(_grams, texts, len, sum(map(len, texts)), workers))
+
+
+def _grams(texts: list[str]) -> list[np.ndarray]:
+    result = []
+    for text in texts:
+        words = _WORD.findall(text.lower())
+        hashes = np.fromiter(map(_hashes.__getitem__, words), np.uint64, len(words))
+        runs = np.zeros(max(1, len(words) - _GRAM + 1), np.uint64)
         for k in range(min(_GRAM, len(words))):
-            result = result * _ODD + hashes[k:k + len(result)]
+            runs = runs * _ODD + hashes[k:k + len(runs)]
+        result.append(np.unique(runs))
     return result
 
 
@@ -117,11 +125,3 @@ class _WordHashes(dict[str, int]):
 
 
 _hashes = _WordHashes()
-
-
-def _signatures(texts: list[str]) -> list[np.ndarray]:
-    rensa = require("rensa", "train", "finding near duplicates")
-    values = [grams(text) for text in texts]
-    ends = np.cumsum([0, *map(len, values)])
-    matrix = rensa.RMinHash.digest_matrix_from_flat_token_hashes(np.concatenate(values), ends, BANDS * ROWS, _SEED)
-    return list(np.array(matrix.to_rows(), np.uint32))

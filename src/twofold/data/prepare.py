@@ -19,10 +19,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from twofold.atomic import atomic_write, writing_folder
 from twofold.data.corpus import SPLITS, Corpus
 from twofold.data.documents import Document, LeftOut
-from twofold.data.duplicates import NEAR, exact_copies, near_copies, overlap
+from twofold.data.duplicates import NEAR, exact_copies, grams, near_copies, overlap
 from twofold.data.holdout import hold_out, join, sections
 from twofold.data.normalise import normalise
 from twofold.data.parallel import default_workers, ordered_map
@@ -37,7 +39,8 @@ __all__ = ["DataSettings", "prepare"]
 _LIBRARIES = ("pyarrow", "pypdf", "rensa", "resiliparse", "zstandard")
 _LEFT_OUT = 1000  # files and records that could not be read are named, up to that many
 Progress = Callable[[str, int, int], None]
-Texts = dict[str, list[Document]]
+Texts = dict[str, list[Document]]  # by source
+Grams = dict[str, list[np.ndarray]]
 
 
 def prepare(sources: Sequence[str], out: str | os.PathLike[str], settings: DataSettings | None = None,
@@ -66,13 +69,13 @@ def prepare(sources: Sequence[str], out: str | os.PathLike[str], settings: DataS
         texts[source.name] = sections(whole)
         steps.append(step(source.name, "cut into sections", texts[source.name], [], into=steps[-1].out))
     tell("finding duplicates", len(found), total)
-    texts = _deduplicate(texts, workers, steps)
+    texts, sets = _deduplicate(texts, workers, steps)
     tell("holding out", len(found) + 1, total)
-    train, val = _hold_out(texts, settings.val_share, steps)
+    train, val = _hold_out(texts, sets, settings.val_share, steps)
     tell("writing", len(found) + 2, total)
-    (out / "manifest.json").unlink(missing_ok=True)
     with writing_folder(out / "text") as folder:
         files = {split: _write(folder / split, texts) for split, texts in zip(SPLITS, (train, val), strict=True)}
+        (out / "manifest.json").unlink(missing_ok=True)  # it speaks of the texts that go now
     manifest = {**identity, "content": hashlib.sha256(json.dumps(files).encode()).hexdigest(), "files": files,
                 "warnings": warnings(steps), "waterfall": [each.as_json() for each in steps]}
     atomic_write(out / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
@@ -110,43 +113,49 @@ def _tidy(documents: list[Document], settings: DataSettings) -> list[tuple[Docum
     return result
 
 
-def _deduplicate(texts: Texts, workers: int, steps: list[Step]) -> Texts:
-    """Copies go wherever they are: the first of all sources stays."""
-    everything = [document for documents in texts.values() for document in documents]
-    for name in ("exact duplicates", "near duplicates"):
-        copies = exact_copies(everything) if name.startswith("exact") else near_copies(
-            [document.text for document in everything], workers)
-        kept = [document for i, document in enumerate(everything) if i not in copies]
-        for source in texts:
-            dropped = [(everything[i], f"copy: of {everything[j].source}/{everything[j].id}")
-                       for i, j in copies.items() if everything[i].source == source]
-            steps.append(step(source, name, [document for document in kept if document.source == source], dropped))
-            _refuse_nothing(source, [document for document in kept if document.source == source], steps[-1])
-        everything = kept
-    return {source: [document for document in everything if document.source == source] for source in texts}
+def _deduplicate(texts: Texts, workers: int, steps: list[Step]) -> tuple[Texts, Grams]:
+    """Copies go wherever they are: the first of all sources stays. Also the grams of the documents that stay."""
+    everything = _without([document for documents in texts.values() for document in documents], exact_copies,
+                          "exact duplicates", list(texts), steps)
+    sets = grams([document.text for document in everything], workers)
+    known = {id(document): each for document, each in zip(everything, sets, strict=True)}
+    everything = _without(everything, lambda _: near_copies(sets), "near duplicates", list(texts), steps)
+    kept = {source: [document for document in everything if document.source == source] for source in texts}
+    return kept, {source: [known[id(document)] for document in documents] for source, documents in kept.items()}
 
 
-def _hold_out(texts: Texts, share: float, steps: list[Step]) -> tuple[Texts, Texts]:
+def _without(documents: list[Document], find: Callable[[list[Document]], dict[int, int]], name: str,
+             sources: list[str], steps: list[Step]) -> list[Document]:
+    copies = find(documents)
+    kept = [document for i, document in enumerate(documents) if i not in copies]
+    for source in sources:
+        left = [document for document in kept if document.source == source]
+        steps.append(step(source, name, left, [
+            (documents[i], f"copy: of {documents[j].source}/{documents[j].id}")
+            for i, j in copies.items() if documents[i].source == source]))
+        _refuse_nothing(source, left, steps[-1])
+    return kept
+
+
+def _hold_out(texts: Texts, sets: Grams, share: float, steps: list[Step]) -> tuple[Texts, Texts]:
     """Training and held-out documents. What is left for training is like no held-out text, checked against each."""
-    train: Texts = {}
-    val: Texts = {}
-    for source, documents in texts.items():
-        chosen = hold_out(documents, share)
-        train[source] = [document for i, document in enumerate(documents) if i not in chosen]
-        val[source] = [document for i, document in enumerate(documents) if i in chosen]
-        steps.append(step(source, "hold out", train[source], [(document, "held out") for document in val[source]]))
+    chosen = {source: hold_out(documents, share) for source, documents in texts.items()}
+    val = {source: [texts[source][i] for i in sorted(held)] for source, held in chosen.items()}
     held = [document for documents in val.values() for document in documents]
+    held_sets = [sets[source][i] for source, each in chosen.items() for i in sorted(each)]
     if share > 0 and not held:
         raise SourceError(f"{sum(d.size for ds in texts.values() for d in ds)} bytes of text are too few to hold some "
                           f"out for measuring; a thousand is the least, a million a good start")
-    for source, documents in train.items():
-        alike = overlap([document.text for document in documents], [document.text for document in held])
-        close = [(document, f"like held-out text: {held[which].source}/{held[which].id}")
-                 for document, (likeness, which) in zip(documents, alike, strict=True) if likeness >= NEAR]
-        kept = [document for document, (likeness, _) in zip(documents, alike, strict=True) if likeness < NEAR]
-        steps.append(step(source, "unlike held-out text", kept, close))
-        train[source] = join(kept)
-    return train, {source: join(documents) for source, documents in val.items()}
+    train: Texts = {}
+    for source, documents in texts.items():
+        rest = [i for i in range(len(documents)) if i not in chosen[source]]
+        steps.append(step(source, "hold out", [documents[i] for i in rest], [(d, "held out") for d in val[source]]))
+        alike = overlap([sets[source][i] for i in rest], held_sets)
+        close = [(documents[i], f"like held-out text: {held[which].source}/{held[which].id}")
+                 for i, (likeness, which) in zip(rest, alike, strict=True) if likeness >= NEAR]
+        train[source] = [documents[i] for i, (likeness, _) in zip(rest, alike, strict=True) if likeness < NEAR]
+        steps.append(step(source, "unlike held-out text", train[source], close))
+    return {source: join(each) for source, each in train.items()}, {source: join(each) for source, each in val.items()}
 
 
 def _write(folder: Path, texts: Texts) -> dict[str, Any]:

@@ -37,12 +37,13 @@ class Reading:
 
     @cached_property
     def letters(self) -> int:
-        return len(_NO_LETTERS.sub("", self.text))
+        return sum(map(str.isalpha, self.text))
 
 
 Rule = Callable[[Reading], "str | None"]
 _NO_LETTERS = re.compile(r"[\W\d_]+")
-_RUN = re.compile(r"\w{1000,}")
+_RUN_LENGTH = 1000
+_RUN = re.compile(rf"\w{{{_RUN_LENGTH},}}")
 _SENTENCE = re.compile(r"[.!?。！？][\"'”’)\]]*(?:\s|$)")
 _BULLETS = ("-", "*", "•", "‣", "▪", "●", "○", "·", "–")
 _ENDINGS = (".", "!", "?", ":", ";", '"', "'", "”", "’", ")", "…", "。", "！", "？")
@@ -74,6 +75,8 @@ def few_letters(reading: Reading) -> str | None:
 
 
 def endless_run(reading: Reading) -> str | None:
+    if max(map(len, reading.words), default=0) < _RUN_LENGTH:
+        return None
     share = _share(sum(map(len, _RUN.findall(reading.text))), len(reading.text))
     return f"endless runs without a blank: {share:.0%} of it" if share > 0.5 else None
 

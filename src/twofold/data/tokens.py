@@ -98,7 +98,6 @@ def tokenise(corpus: Corpus, tokenizer: Tokenizer, out: str | os.PathLike[str], 
         workers = 1
     total = sum(corpus.bytes(split, source) for split in SPLITS for source in corpus.sources)
     done = 0
-    (out / "manifest.json").unlink(missing_ok=True)
     with writing_folder(out / "shards") as folder:
         for split in SPLITS:
             (folder / split).mkdir()
@@ -117,6 +116,7 @@ def tokenise(corpus: Corpus, tokenizer: Tokenizer, out: str | os.PathLike[str], 
                             progress("tokenise", done, total)
                 np.save(f"{path}.npy", np.array(records, DOCUMENT), allow_pickle=False)
                 counts[split][source] = start
+        (out / "manifest.json").unlink(missing_ok=True)  # it speaks of the shards that go now
     manifest = {**identity, "dtype": dtype.str, "vocab_size": tokenizer.vocab_size, "sources": corpus.sources,
                 "tokens": counts}
     atomic_write(out / "manifest.json", json.dumps(manifest, indent=1) + "\n")
