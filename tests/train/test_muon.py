@@ -21,6 +21,14 @@ def test_polar_does_not_depend_on_the_gradients_scale():
     assert torch.allclose(polar(matrices), polar(1000 * matrices), atol=1e-4)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("rank", [1, 2, 5, 64])
+def test_polar_stays_bounded_for_gradients_of_any_rank(dtype, rank):
+    generator = torch.Generator().manual_seed(rank)
+    matrices = torch.randn(6, 64, rank, generator=generator) @ torch.randn(6, rank, 256, generator=generator)
+    assert torch.linalg.svdvals(polar(matrices, dtype=dtype).float()).max() < 1.35
+
+
 def test_a_first_step_moves_by_the_learning_rate_in_every_direction():
     weight = torch.nn.Parameter(torch.zeros(24, 8))
     gradient = torch.randn(24, 8, generator=torch.Generator().manual_seed(2))

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
@@ -35,6 +36,11 @@ class Group:
         """Rank 0's value, in every process: decisions that depend on the clock are taken once."""
         return value
 
+    @contextmanager
+    def leader_first(self) -> Iterator[None]:
+        """Rank 0 runs the block, then the others do, to find what it has made."""
+        yield
+
     def close(self) -> None:
         pass
 
@@ -57,6 +63,14 @@ class _ProcessGroup(Group):
         shared = torch.tensor([value], dtype=torch.float64, device=self.device)
         dist.broadcast(shared, 0)
         return float(shared)
+
+    @contextmanager
+    def leader_first(self) -> Iterator[None]:
+        if self.rank:
+            dist.barrier()
+        yield
+        if not self.rank:
+            dist.barrier()
 
     def close(self) -> None:
         dist.destroy_process_group()

@@ -27,6 +27,8 @@ POLAR_EXPRESS = (
     (3.3184196573706015, -2.488488024314874, 0.51004894012372),
     (2.300652019954817, -1.6689039845747493, 0.4188073119525673),
 )
+_SAFETY = 1.01  # each polynomial blows up just beyond its interval, and rounding must not reach there
+_COEFFICIENTS = tuple((a / _SAFETY, b / _SAFETY**3, c / _SAFETY**5) for a, b, c in POLAR_EXPRESS)
 
 
 def polar(
@@ -35,8 +37,8 @@ def polar(
     """The nearest semi-orthogonal matrix to each of `matrices`, approximately (singular values within about 0.3 of 1)."""
     wide = matrices.shape[-2] <= matrices.shape[-1]
     x = matrices if wide else matrices.mT
-    x = (x / (1.01 * x.norm(dim=(-2, -1), keepdim=True) + 1e-7)).to(dtype)
-    for a, b, c in POLAR_EXPRESS[:steps]:
+    x = (x / (_SAFETY * x.norm(dim=(-2, -1), keepdim=True) + 1e-7)).to(dtype)
+    for a, b, c in _COEFFICIENTS[:steps]:
         gram = x @ x.mT
         x = a * x + (b * gram + c * (gram @ gram)) @ x
     return x if wide else x.mT

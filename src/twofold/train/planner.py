@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from twofold.errors import ConfigError
 from twofold.model.config import ModelConfig
 from twofold.model.count import count, flops_per_token
+from twofold.train.optimiser_settings import OptimiserSettings
 
 __all__ = ["Budget", "Law", "Plan", "bits_per_byte", "plan"]
 
@@ -54,7 +55,8 @@ class Plan:
     steps: int
     tokens_per_second: float
     bits_per_byte: float
-    warnings: tuple[str, ...] = ()
+    optimiser: OptimiserSettings = OptimiserSettings()
+    reasons: tuple[str, ...] = ()
 
     @property
     def tokens(self) -> int:
