@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["duration", "number", "size"]
+__all__ = ["duration", "metric", "number", "size"]
 
 
 def size(n_bytes: float) -> str:
     """Bytes in decimal units, three figures: 999 B, 1.50 kB, 93.2 MB, 350 GB."""
-    return _scaled(n_bytes, ("B", "kB", "MB", "GB", "TB", "PB", "EB"), " ")
+    return metric(n_bytes, "B")
+
+
+def metric(value: float, unit: str) -> str:
+    """A quantity in decimal units, three figures: 76.7 MFLOP, 870 GFLOP/s."""
+    return _scaled(value, tuple(prefix + unit for prefix in ("", "k", "M", "G", "T", "P", "E", "Z")), " ")
 
 
 def number(count: float) -> str:

@@ -1,0 +1,76 @@
+"""A run on one page: `report.html`, which holds all it shows and asks for nothing from anywhere.
+
+    recipe.toml  results.json  log.jsonl  text/manifest.json   ->   sections of page/page.html   ->   report.html
+
+Text from samples and documents is a stranger's: it is escaped where a tag is made (report_html), the data stands in a
+block that no sign in it can end, and the page's own policy lets the browser run the one script whose hash it names.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from twofold.atomic import atomic_write
+from twofold.make import report_opening, report_sources, report_training
+from twofold.make.report_data import Run, number_at, read_run
+from twofold.make.report_html import Html, code, join, json_block, tag
+
+__all__ = ["render", "write_report"]
+
+
+def write_report(folder: Path) -> Path:
+    """Write `folder`/report.html from the files of the run in `folder`, whichever of them are there."""
+    page = folder / "report.html"
+    atomic_write(page, render(read_run(folder)).encode("utf-8", "replace"))
+    return page
+
+
+def render(run: Run) -> str:
+    script = _page("plot.js") + _page("page.js")
+    made = run.results.get("made")
+    return Template(_page("page.html")).substitute(
+        name=join([run.name]),
+        style=_page("page.css"), script=script, script_hash=_hash(script), data=json_block(run.for_page()),
+        made=tag("span", f" · {made[:10]}") if isinstance(made, str) else "",
+        version=_version(run), context=f"{number_at(run.results, 'context') or _context(run):.0f}",
+        headline=report_opening.headline(run), facts=report_opening.facts(run), reached=report_opening.reached(run),
+        samples=report_opening.samples(run), course=report_opening.course(run),
+        learned=report_training.learned(run), plan=report_training.plan(run), speed=report_training.speed(run),
+        waterfall=report_sources.waterfall(run), parameters=report_sources.parameters(run),
+        run_it=report_sources.run_it(run), lineage=report_sources.lineage(run), **_codes(),
+    )
+
+
+def _codes() -> dict[str, Html]:
+    """The third depth of each explanation: the functions themselves."""
+    return {
+        "code_reached": code("make/pretrain.py:_Run.evaluate"),
+        "code_learned": code("train/losses.py:surprise", "train/loop.py:run_steps", "train/schedule.py:Schedule.scale"),
+        "code_plan": code("train/planner.py:plan", "train/planner.py:bits_per_byte"),
+        "code_text": code("data/holdout.py:hold_out", "data/waterfall.py:step"),
+        "code_parameters": code("model/count.py:count"),
+        "code_speed": code("model/count.py:flops_per_token", "train/machine.py:matmul_flops"),
+    }
+
+
+def _page(name: str) -> str:
+    return (files("twofold.make") / "page" / name).read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    """As a content security policy names a script."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def _context(run: Run) -> Any:
+    return run.recipe.train.context if run.recipe else 0
+
+
+def _version(run: Run) -> Html:
+    version = run.results.get("code_version")
+    return Html(tag("span", f" {version}")) if isinstance(version, str) else Html()
