@@ -73,7 +73,11 @@ class BPETokenizer:
     @classmethod
     def from_json(cls, source: str | Path) -> BPETokenizer:
         """From a Hugging Face tokenizer.json: a Path is a file, a str the JSON itself. Raises FileFormatError."""
-        return cls(**tokenizer_json.parse(source))
+        try:
+            return cls(**tokenizer_json.parse(source))
+        except FileFormatError as error:
+            where = str(source) if isinstance(source, Path) else "tokenizer.json"
+            raise FileFormatError(f"{where}: {error}") from error
 
     def to_json(self) -> str:
         """A Hugging Face tokenizer.json, which `tokenizers` and transformers load and which gives the same ids."""

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from twofold.tokenizer.pretokenizers import cut
 from twofold.tokenizer.spelling import ALPHABET, unspell
 
-__all__ = ["ReferenceBPE"]
+__all__ = ["ReferenceBPE", "join", "neighbours"]
 
 Pair = tuple[bytes, bytes]
 

@@ -67,7 +67,6 @@ def render(
 
 def parse(source: str | Path) -> dict[str, Any]:
     """The parts of a BPETokenizer, from a file (Path) or from the JSON itself (str). Raises FileFormatError."""
-    where = str(source) if isinstance(source, Path) else "tokenizer.json"
     try:
         document = _object(json.loads(_read(source)), "the file")
         model = _object(document.get("model"), "model")
@@ -87,12 +86,10 @@ def parse(source: str | Path) -> dict[str, Any]:
             "eos_id": end,
             "add_bos": bos_id is not None,
         }
-    except FileFormatError as error:
-        raise FileFormatError(f"{where}: {error}") from error
     except RecursionError as error:
-        raise FileFormatError(f"{where} is nested too deeply to be read") from error
+        raise FileFormatError("it is nested too deeply to be read") from error
     except ValueError as error:  # not JSON, not UTF-8, a number of thousands of digits
-        raise FileFormatError(f"{where} is not JSON that can be read: {error!s:.200}") from error
+        raise FileFormatError(f"it is not JSON that can be read ({error!s:.200})") from error
 
 
 def _read(source: str | Path) -> str | bytes:

@@ -20,7 +20,7 @@ from twofold.tokenizer.chain import Chain, grouped
 from twofold.tokenizer.pretokenizers import PATTERNS, cut
 from twofold.tokenizer.spelling import ALPHABET, spell, unspell
 
-__all__ = ["SPECIALS", "train_bpe"]
+__all__ = ["SPECIALS", "check_wishes", "train_bpe"]
 
 SPECIALS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 BASE = 1 << 32  # a pair of ids as one number: first · BASE + second
@@ -34,13 +34,7 @@ def train_bpe(
     Among equally common pairs the one with the smaller ids goes first. The first special is bos and eos, and add_bos is
     True. Raises ConfigError for a vocabulary that cannot hold the bytes, and for an unknown pre-tokenizer.
     """
-    if pre not in PATTERNS:
-        raise ConfigError(f"the pre-tokenizer {pre!r} is not one of {', '.join(PATTERNS)}")
-    if vocab_size < 256 + len(specials):
-        raise ConfigError(
-            f"a vocabulary of {vocab_size} cannot hold 256 bytes and {len(specials)} special tokens; "
-            f"the smallest is {256 + len(specials)}"
-        )
+    check_wishes(vocab_size, pre, specials)
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(cut(text, pre))
@@ -57,6 +51,17 @@ def train_bpe(
         eos_id=first,
         add_bos=bool(specials),
     )
+
+
+def check_wishes(vocab_size: int, pre: str, specials: Sequence[str] = SPECIALS) -> None:
+    """Raises ConfigError for what no training can give, before any text is read."""
+    if pre not in PATTERNS:
+        raise ConfigError(f"the pre-tokenizer {pre!r} is not one of {', '.join(PATTERNS)}")
+    if vocab_size < 256 + len(specials):
+        raise ConfigError(
+            f"a vocabulary of {vocab_size} cannot hold 256 bytes and {len(specials)} special tokens; "
+            f"the smallest is {256 + len(specials)}"
+        )
 
 
 def _merges(words: Mapping[bytes, int], vocab_size: int) -> list[tuple[bytes, bytes]]:
