@@ -32,9 +32,10 @@ def page() -> str:
 
 def _section(name: str) -> str:
     command = typer.main.get_command(application(name)).commands[name]
-    arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+    shown = [parameter for parameter in command.params if not parameter.hidden]
+    arguments = [parameter for parameter in shown if parameter.param_type_name == "argument"]
     usage = " ".join(["twofold", name, *(_metavar(argument) for argument in arguments)])
-    rows = "".join(f"| {_label(p)} | {_escape(p.help or '')} | {_default(p)} |\n" for p in command.params)
+    rows = "".join(f"| {_label(p)} | {_escape(p.help or '')} | {_default(p)} |\n" for p in shown)
     table = f"\n| | | default |\n|---|---|---|\n{rows}" if rows else ""
     return f"\n## twofold {name}\n\n`{usage}`\n\n{_prose(command.help or '')}\n{table}"
 

@@ -33,7 +33,7 @@ def test_every_verbs_help_teaches_with_an_example(name):
 
 @pytest.mark.parametrize("name", VERBS)
 def test_every_argument_and_option_is_explained(name):
-    assert [parameter.name for parameter in _command(name).params if not parameter.help] == []
+    assert [parameter.name for parameter in _command(name).params if not (parameter.help or parameter.hidden)] == []
 
 
 def _command(name):

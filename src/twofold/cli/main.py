@@ -33,7 +33,7 @@ VERBS = {
     "count": "Count parameters, FLOPs and memory of a shape or a model.",
     "data": "Read, clean, deduplicate and split text.",
     "tokenizer": "Train a tokenizer on prepared text.",
-    "pretrain": "Train a model on tokenised text.",
+    "pretrain": "Train a model on prepared text.",
     "export": "Write a model as a Hugging Face folder or a GGUF file.",
     "import": "Bring a Hugging Face folder or a GGUF file in as a model.",
     "test": "Check the project: style, types, imports, tests.",

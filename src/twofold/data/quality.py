@@ -18,7 +18,21 @@ from functools import cached_property
 
 from twofold.data.settings import Rules
 
-__all__ = ["Reading", "fault", "preset", "trim"]
+__all__ = [
+    "Reading",
+    "c4",
+    "endless_run",
+    "fault",
+    "few_letters",
+    "fineweb",
+    "garbled",
+    "gopher_quality",
+    "preset",
+    "repeated_grams",
+    "repeated_lines",
+    "too_short",
+    "trim",
+]
 
 
 @dataclass

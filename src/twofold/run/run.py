@@ -31,7 +31,8 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["GGUF", "Cache", "Model", "Problem", "Tokenizer", "distribution", "generate", "main"]
+__all__ = ["GGUF", "Cache", "Model", "Problem", "Tokenizer", "distribution",
+           "generate", "half", "main", "nibbles", "patterns"]
 
 
 class Problem(Exception):

@@ -20,7 +20,7 @@ from twofold.model.config import ModelConfig
 from twofold.model.count import count, flops_per_token
 from twofold.train.optimiser_settings import OptimiserSettings
 
-__all__ = ["Budget", "Law", "Plan", "bits_per_byte", "plan"]
+__all__ = ["Budget", "Law", "Plan", "best_batch", "bits_per_byte", "bytes_per_token", "efficiency", "plan"]
 
 _WIDTHS = (64, 128, 192, 256, 320, 384, 512, 640, 768, 1024, 1280, 1536, 2048)
 _VOCABULARIES = (1024, 2048, 4096, 8192, 16384, 32768)
