@@ -79,8 +79,8 @@ def tokenise(corpus: Corpus, tokenizer: Tokenizer, out: str | os.PathLike[str], 
              progress: Progress | None = None) -> TokenStore:
     """Encode every document of `corpus` into `out`; a finished store of the same text and tokenizer is reused.
 
-    `workers` processes share the work when there is enough of it and the tokenizer can travel to them (one with an
-    `encode_batch` does its own sharing). The result does not depend on it. Raises DiskFull.
+    `workers` processes share the work when there is enough of it and the tokenizer can travel to them. The result does
+    not depend on it. Raises DiskFull.
     """
     out = Path(out)
     identity = {"format": _FORMAT, "corpus": corpus.manifest["content"], "tokenizer": _fingerprint(tokenizer)}
@@ -94,8 +94,6 @@ def tokenise(corpus: Corpus, tokenizer: Tokenizer, out: str | os.PathLike[str], 
     dtype = np.dtype("<u2" if tokenizer.vocab_size <= 65536 else "<u4")
     counts: dict[str, dict[str, int]] = {split: {} for split in SPLITS}
     encode = partial(_encode, tokenizer=tokenizer, dtype=dtype)
-    if hasattr(tokenizer, "encode_batch"):
-        workers = 1
     total = sum(corpus.bytes(split, source) for split in SPLITS for source in corpus.sources)
     done = 0
     with writing_folder(out / "shards") as folder:
