@@ -33,10 +33,28 @@ def test_a_first_step_moves_by_the_learning_rate_in_every_direction():
     weight = torch.nn.Parameter(torch.zeros(24, 8))
     gradient = torch.randn(24, 8, generator=torch.Generator().manual_seed(2))
     weight.grad = gradient.clone()
-    Muon([("w", weight)], lr=0.1).step(0.5)
+    Muon([("w", weight)], lr=0.1, block=0).step(0.5)
     expected = 0.1 * 0.5 * (24 / 8) ** 0.5
     assert torch.allclose(torch.linalg.svdvals(weight.detach()), torch.full((8,), expected), rtol=0.3)
     assert (weight * gradient).sum() < 0
+
+
+@pytest.mark.parametrize("name, shape", [("W_Q", (128, 96)), ("W_in", (192, 64)), ("W_O", (96, 128)), ("W_out", (64, 192))])
+@pytest.mark.parametrize("block", [0, 64])
+def test_outputs_move_by_the_learning_rate_whatever_the_shape(name, shape, block):
+    weight = torch.nn.Parameter(torch.zeros(shape))
+    weight.grad = torch.randn(shape, generator=torch.Generator().manual_seed(4))
+    Muon([(name, weight)], lr=0.1, block=block).step(1.0)
+    assert weight.detach().norm() == pytest.approx(0.1 * shape[0] ** 0.5, rel=0.25)
+
+
+def test_a_block_steps_as_the_matrix_of_it_alone_would():
+    weight, head = torch.nn.Parameter(torch.zeros(128, 96)), torch.nn.Parameter(torch.zeros(64, 96))
+    weight.grad = torch.randn(128, 96, generator=torch.Generator().manual_seed(5))
+    head.grad = weight.grad[64:].clone()
+    Muon([("W_Q", weight)], lr=0.1).step(1.0)
+    Muon([("W_Q", head)], lr=0.1, block=0).step(1.0)
+    assert torch.allclose(weight[64:], head, atol=1e-6)
 
 
 def test_matrices_of_one_shape_step_as_they_would_alone():

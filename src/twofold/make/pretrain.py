@@ -40,6 +40,7 @@ from twofold.train.loop import Step, run_steps
 from twofold.train.losses import NextTokenLoss
 from twofold.train.machine import Machine
 from twofold.train.optimiser import Optimiser
+from twofold.train.previous_token import look_back
 from twofold.train.schedule import Schedule
 
 __all__ = ["Interrupted", "Trained", "pretrain"]
@@ -95,8 +96,8 @@ class _Run:
 
     def go(self) -> Trained:
         step = self.resume()
-        if step == 0 and self.settings.bigram_steps:
-            self.fit_bigrams()
+        if step == 0:
+            self.begin()
         loss = NextTokenLoss(self.model, self.dtype, self.machine.compiles)
         steps = run_steps(self.model, loss, self.optimiser, self.rows, lambda s: self.clock.schedule.scale(s), step,
                           self.settings.clip, self.settings.accumulate, self.group)
@@ -138,6 +139,13 @@ class _Run:
                            dataclasses.replace(schedule, revisions=schedule.revisions + revisions), progress.seconds)
         self.observer.note(f"going on from step {progress.step} of {self.clock.schedule.steps_at(progress.step)}")
         return progress.step
+
+    def begin(self) -> None:
+        """What is known before the first step: where heads should look, and which token follows which."""
+        if self.settings.look_back:
+            look_back(self.model, self.settings.seed)
+        if self.settings.bigram_steps:
+            self.fit_bigrams()
 
     def fit_bigrams(self) -> None:
         streams = [self.store.tokens("train", source) for source in self.batches.sources]

@@ -124,15 +124,15 @@ def _leave(
     observer: Observer,
 ) -> dict[str, Any]:
     """Write what stays of the run. The recipe is now the one that repeats it: its steps are known."""
-    recipe = dataclasses.replace(
+    repeatable = dataclasses.replace(
         recipe, minutes=0.0, train=dataclasses.replace(recipe.train, schedule=trained.schedule)
     )
     observer.stage("two files", f"{folder / 'parameters.gguf'} and {folder / 'run.py'}")
-    files, lineage = two_files(recipe, trained, tokenizer, corpus, folder)
+    files, lineage = two_files(repeatable, trained, tokenizer, corpus, folder)
     observer.stage("measures", "bits per byte of all the held-out text")
     results = {"name": folder.name, "plan": _read(folder / "plan.json"), "files": files, "lineage": lineage,
-               **measured(recipe, trained, tokenizer, corpus, machine, folder, observer)}
-    recipes.write(folder / "recipe.toml", recipe)
+               **measured(recipe, trained, corpus, machine, folder, observer)}
+    recipes.write(folder / "recipe.toml", repeatable)
     atomic_write(folder / "results.json", json.dumps(results, indent=1))
     observer.stage("report", str(folder / "report.html"))
     write_report(folder)

@@ -1,10 +1,16 @@
 """Muon: a step for a matrix that moves all its singular directions equally far.
 
-    m = mu m + (1 - mu) g;   u = (1 - mu) g + mu m;   W = W - lr * sqrt(max(1, rows/cols)) * polar(u)
+    m = mu m + (1 - mu) g;   u = (1 - mu) g + mu m;   W = W - lr * sqrt(rows / rank) * polar(u)
 
 polar(u) = U Vᵀ of the SVD u = U S Vᵀ, reached by a few odd polynomials of matrix products alone:
 
     X = a X + b (X Xᵀ) X + c (X Xᵀ)² X
+
+Whatever the shape, the step's Frobenius norm is lr * sqrt(rows): inputs of RMS 1 move each output by about lr.
+
+The polynomials cost as many operations as some hundred tokens of training, much when a step has only some thousand.
+So a matrix is taken in blocks of one head, or as many neurons: rows of what reads the stream, columns of what writes
+to it. That costs a fifth, and learns as well (benchmarks/ablation.py).
 
 Jordan et al. 2024 (Muon); the coefficients are Polar Express, Amsel et al. 2025, arXiv:2505.16932, table 1:
 the best for singular values between 0.001 and 1 at each number of steps so far.
@@ -12,6 +18,7 @@ the best for singular values between 0.001 and 1 at each number of steps so far.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -29,6 +36,7 @@ POLAR_EXPRESS = (
 )
 _SAFETY = 1.01  # each polynomial blows up just beyond its interval, and rounding must not reach there
 _COEFFICIENTS = tuple((a / _SAFETY, b / _SAFETY**3, c / _SAFETY**5) for a, b, c in POLAR_EXPRESS)
+_WRITERS = ("W_O", "W_out")
 
 
 def polar(
@@ -45,33 +53,44 @@ def polar(
 
 
 class Muon:
-    """Muon over matrices, stacked by shape so that each shape takes one batch of products."""
+    """Muon over matrices, stacked by shape so that each shape takes one batch of products. `block` of 0: whole."""
 
     def __init__(
-        self, named: Iterable[tuple[str, nn.Parameter]], lr: float, momentum: float = 0.95,
-        weight_decay: float = 0.0, steps: int = 5, dtype: torch.dtype = torch.float32,
+        self, named: Iterable[tuple[str, nn.Parameter]], lr: float, momentum: float = 0.95, weight_decay: float = 0.0,
+        block: int = 64, dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
-        self.steps, self.dtype = steps, dtype
-        stacks: dict[tuple[int, ...], list[tuple[str, nn.Parameter]]] = {}
+        self.lr, self.momentum, self.weight_decay, self.dtype = lr, momentum, weight_decay, dtype
+        stacks: dict[tuple[bool, int, int], list[tuple[str, nn.Parameter]]] = {}
         for name, parameter in named:
-            stacks.setdefault(tuple(parameter.shape), []).append((name, parameter))
+            writes = name.rsplit(".", 1)[-1] in _WRITERS
+            stacks.setdefault((writes, *parameter.shape), []).append((name, parameter))
         self.stacks = list(stacks.values())
+        self.writes = [writes for writes, _, _ in stacks]
+        self.blocks = [_fitting(columns if writes else rows, block) for writes, rows, columns in stacks]
         self.momenta = [torch.zeros(len(s), *s[0][1].shape, device=s[0][1].device) for s in self.stacks]
 
     @torch.no_grad()
     def step(self, scale: float) -> None:
         """One update at learning rate lr * scale from the parameters' gradients."""
         lr = self.lr * scale
-        for stack, momentum in zip(self.stacks, self.momenta, strict=True):
+        for stack, momentum, writes, block in zip(self.stacks, self.momenta, self.writes, self.blocks, strict=True):
             parameters = [parameter for _, parameter in stack]
             gradient = torch.stack([parameter.grad for parameter in parameters])
             momentum.lerp_(gradient, 1 - self.momentum)
-            update = polar(gradient.lerp_(momentum, self.momentum), self.steps, self.dtype).float()
-            rows, columns = parameters[0].shape
+            update, rank = self._direction(gradient.lerp_(momentum, self.momentum), writes, block)
             if self.weight_decay:
                 torch._foreach_mul_(parameters, 1 - lr * self.weight_decay)
-            torch._foreach_add_(parameters, list(update), alpha=-lr * max(1.0, rows / columns) ** 0.5)
+            step = lr * math.sqrt(gradient.shape[1] / rank)
+            torch._foreach_add_(parameters, list(update), alpha=-step)
+
+    def _direction(
+        self, matrices: Float[Tensor, "n r c"], writes: bool, block: int
+    ) -> tuple[Float[Tensor, "n r c"], int]:
+        """polar() of each block of each matrix, and the sum of the blocks' ranks."""
+        turned = matrices.mT if writes else matrices
+        n, inner, outer = turned.shape
+        made = polar(turned.reshape(-1, block, outer), dtype=self.dtype).float().view(n, inner, outer)
+        return made.mT if writes else made, inner // block * min(block, outer)
 
     def state(self) -> dict[str, Tensor]:
         """The momentum of every matrix, by the parameter's name."""
@@ -80,3 +99,9 @@ class Muon:
             for stack, momentum in zip(self.stacks, self.momenta, strict=True)
             for index, (name, _) in enumerate(stack)
         }
+
+
+def _fitting(inner: int, block: int) -> int:
+    """The block nearest to what is wanted that divides the matrix evenly; the whole when only splinters would."""
+    shared = math.gcd(inner, block) if block else inner
+    return shared if shared >= 16 else inner

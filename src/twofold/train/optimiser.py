@@ -40,7 +40,7 @@ class Optimiser:
                 groups.setdefault(self._peak(leaf, parameter), []).append((name, parameter))
         self.parameters = [parameter for _, parameter in named]
         self.names = {id(parameter): name for name, parameter in named}
-        self.muon = Muon(matrices, settings.lr, settings.momentum, settings.weight_decay, dtype=dtype)
+        self.muon = Muon(matrices, settings.lr, settings.momentum, settings.weight_decay, settings.block, dtype)
         self.adamw = torch.optim.AdamW(
             [{"params": [p for _, p in members], "lr": peak, "peak": peak} for peak, members in groups.items()],
             betas=(settings.beta1, settings.beta2), eps=1e-10, weight_decay=settings.weight_decay, fused=True,

@@ -12,16 +12,17 @@ __all__ = ["OptimiserSettings"]
 
 @dataclass(frozen=True)
 class OptimiserSettings:
-    """Learning rates are peaks; the schedule scales all of them together."""
+    """Learning rates are peaks; the schedule scales all of them together. `block`: see muon.py."""
 
     kind: Literal["muon", "adamw"] = "muon"
     lr: float = 0.02
-    embedding_lr: float = 0.3
+    embedding_lr: float = 0.07
     unembedding_lr: float = 0.008
     gain_lr: float = 0.01
     beta1: float = 0.8
     beta2: float = 0.95
     momentum: float = 0.95
+    block: int = 64
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:

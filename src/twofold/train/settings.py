@@ -13,7 +13,10 @@ __all__ = ["TrainSettings"]
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """`batch` in rows of `context` tokens, over all processes and `accumulate` parts; `bigram_steps` before the first.
+    """`batch` in rows of `context` tokens, over all processes and `accumulate` parts.
+
+    Before the first step: `bigram_steps` of the zero-layer model on pair counts (0: none), and `look_back`, whether the
+    first heads begin as previous-token heads.
 
     `clip` is the largest gradient norm (0: none), `average` the decay of the parameters' moving average (0: none).
     """
@@ -24,7 +27,8 @@ class TrainSettings:
     accumulate: int = 1
     clip: float = 1.0
     average: float = 0.0
-    bigram_steps: int = 60
+    bigram_steps: int = 30
+    look_back: bool = True
     schedule: Schedule = field(default_factory=lambda: Schedule(1000))
     optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
 
