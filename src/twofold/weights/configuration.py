@@ -157,4 +157,4 @@ def _decimal(value: Any) -> Any:
         return value
     with np.errstate(over="ignore"):
         short = np.float32(value)
-    return float(str(short)) if short == value else value
+    return float(str(short)) if float(short) == value else value
