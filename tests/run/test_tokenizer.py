@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twofold.run import run
-from twofold.tokenizer.pretokenizers import PATTERNS
-from twofold.tokenizer.reference import cut
+from twofold.tokenizer.pretokenizers import PATTERNS, cut
 from twofold.tokenizer.train import train_bpe
 from twofold.weights.parameters import save
 

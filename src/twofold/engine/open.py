@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from twofold.contracts import Sampling, Token
+from twofold.contracts import Sampling, Token, Tokenizer
 from twofold.engine.backend import Backend
 from twofold.engine.numpy_backend import NumpyBackend
 from twofold.engine.sampling import check, choose
 from twofold.engine.scoring import score_documents
 from twofold.errors import ConfigError, require
 from twofold.model.config import ModelConfig
-from twofold.tokenizer.bpe import BPETokenizer
 from twofold.weights.locate import locate
 from twofold.weights.parameters import load
 
@@ -41,8 +40,9 @@ class Engine:
     """An open model. Any number of texts may be generated at the same time: each has its own cache."""
 
     config: ModelConfig
-    tokenizer: BPETokenizer
+    tokenizer: Tokenizer
     backend: Backend
+    add_bos: bool = True
     chat_template: str | None = None
     path: Path | None = None
     asked: BackendName = "numpy"
@@ -56,7 +56,7 @@ class Engine:
         """The ids to generate from: bos where the model wants one (or where there would be nothing else), then text."""
         ids = self.tokenizer.encode(text, parse_special=parse_special)
         first = self.tokenizer.bos_id
-        return [first, *ids] if first is not None and (self.tokenizer.add_bos or not ids) else ids
+        return [first, *ids] if first is not None and (self.add_bos or not ids) else ids
 
     def generate(
         self, prompt: Sequence[int], n: int, sampling: Sampling | None = None, *, candidates: int = 10
@@ -149,10 +149,12 @@ def open_model(
         chosen = load_backend(path, device, dtype)
     else:
         chosen = NumpyBackend(path)
-    return Engine(about.config, about.tokenizer, chosen, about.chat_template, path, backend)
+    return Engine(
+        about.config, about.tokenizer, chosen, about.tokenizer.add_bos, about.chat_template, path, backend
+    )
 
 
-def from_decoder(model: Decoder, tokenizer: BPETokenizer, dtype: torch.dtype | None = None) -> Engine:
+def from_decoder(model: Decoder, tokenizer: Tokenizer, dtype: torch.dtype | None = None) -> Engine:
     """An engine around a Decoder in memory, such as one that is being trained."""
     from twofold.engine.torch_backend import DTYPES, TorchBackend
 

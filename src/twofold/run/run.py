@@ -66,7 +66,7 @@ TYPES = {  # name, values in a block, bytes in a block, bytes [blocks, bytes] ->
 
 
 class GGUF:
-    """`metadata` is a dictionary; `tensor(name, …)` unpacks one tensor. Raises Problem for a file that is not sound."""
+    """`metadata` is a dictionary; `tensor(name, …)` takes one tensor out. Raises Problem for an unsound file."""
 
     def __init__(self, path: str) -> None:
         try:
@@ -114,10 +114,9 @@ class GGUF:
         """float32 [shape]. A bias that the file does not have is zero."""
         if name not in self.tensors and name.endswith(".bias"):
             return np.zeros(shape, np.float32)
-        sizes, kind, offset = self.tensors.get(name, ("missing", 0, 0))
+        sizes, kind, offset = self.tensors.pop(name, ("missing", 0, 0))
         if sizes != shape or kind not in TYPES or shape[-1] % TYPES[kind][1]:
-            raise Problem(f"{self.path}: {name} is {sizes} of type {kind}; run.py needs {shape}, and knows the types "
-                          f"{', '.join(f'{number} ({form[0]})' for number, form in TYPES.items())}")  # fmt: skip
+            raise Problem(f"{self.path}: {name} is {sizes} in {kind}, not {shape} in {[t[0] for t in TYPES.values()]}")
         _, values, size, unpack = TYPES[kind]
         self.place = self.start + offset
         return unpack(self._take(math.prod(shape) // values * size).reshape(-1, size)).reshape(shape)
@@ -248,6 +247,8 @@ class Model:
                 block |= {"ln2": load(at, ffn_norm=d), "out": load(at, f, ffn_down=d)}
                 block["in"] = load(at, d, ffn_gate=f, ffn_up=f) if self.mlp == "swiglu" else load(at, d, ffn_up=f)
             self.blocks.append(block)
+        if gguf.tensors:
+            raise Problem(f"{gguf.path}: run.py has no place for {next(iter(gguf.tensors))}; it would run wrong")
 
     def forward(self, ids: Sequence[int], cache: Cache, every: bool = False) -> np.ndarray:
         """Scores [v] for what follows the last id; with `every`, [s, v] for what follows each."""
@@ -373,15 +374,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, _, low, high, _, _ in OPTIONS:
         if not low <= (value := given[name.strip("-").replace("-", "_")]) <= high:
             parser.error(f"{name} {value} is not between {low} and {high}")
-    path, text, n = (given.pop(name) for name in ("parameters", "text", "n"))
+    path, text = given.pop("parameters"), given.pop("text")
     sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     utf8, written, begun = codecs.getincrementaldecoder("utf-8")("replace"), 0, time.perf_counter()
     try:
-        text = sys.stdin.read() if text == "-" else text
         tokenizer, model = Tokenizer(gguf := GGUF(path)), Model(gguf)
-        ids = tokenizer.first + tokenizer.encode(text)
+        ids = tokenizer.first + tokenizer.encode(text := sys.stdin.read() if text == "-" else text)
         print(text, end="", flush=True)
-        for i in generate(model, ids, n, tokenizer.last, **given):
+        for i in generate(model, ids, last=tokenizer.last, **given):
             written += 1
             print(utf8.decode(tokenizer.decode([i])), end="", flush=True)
         print(utf8.decode(b"", True))

@@ -1,0 +1,112 @@
+"""`twofold evaluate`: bits per byte of a model on any text, with its interval and what one gets without a model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from twofold.cli.output import console, print_json, size
+
+if TYPE_CHECKING:
+    from twofold.evals.bits_per_byte import Measured
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(
+        metavar="MODEL", help="A folder with parameters.gguf, a .gguf file, or smollm2-135m.")],
+    text: Annotated[list[Path], typer.Option(
+        metavar="FILE...", help="A text file in UTF-8, and more after it; each is measured, then all together.")],
+    more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", hidden=True)] = None,
+    context: Annotated[int | None, typer.Option(
+        help="How many tokens the model sees at a time; what it was made for if not given.", min=1)] = None,
+    stride: Annotated[int | None, typer.Option(
+        help="How far the window moves on; the context if not given, so that nothing is read twice.", min=1)] = None,
+    backend: Annotated[str, typer.Option(help="numpy, torch, or auto: torch for long texts.")] = "auto",
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps, or auto; other than cpu means torch.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure a model's bits per byte on any text.
+
+    \b
+    twofold evaluate runs/mine --text essay.txt
+    twofold evaluate smollm2-135m --text a.txt b.txt --json
+    twofold evaluate runs/mine --text essay.txt --stride 64
+
+    Bits per byte says how small the model could make the text: 8 is no help, English by `xz -9` is about 2 to 3. Each
+    file is one document, each of its bytes counted once. The interval is 95 %, by bootstrap. A stride below the
+    context gives each token more to go by, so it flatters and takes longer: compare only what was measured alike.
+    """
+    from twofold.engine.open import open_model
+    from twofold.evals.bits_per_byte import evaluate_texts
+
+    texts = _read([*text, *(more or [])])
+    with console(stderr=True).status("reading the model"):
+        engine = open_model(model, backend, device)  # type: ignore[arg-type]
+    with console(stderr=True).status("measuring"):
+        each, overall = evaluate_texts(engine, texts, context=context, stride=stride)
+    if as_json:
+        parts = {name: _figures(one) for name, one in each.items()}
+        print_json({"model": model, **_figures(overall), "texts": parts})
+    else:
+        _show(each, overall)
+
+
+def _read(files: Sequence[Path]) -> dict[str, str]:
+    """Texts by name. Raises SourceError for a file that cannot be read or is not text."""
+    from twofold.errors import SourceError
+
+    texts = {}
+    for file in files:
+        try:
+            texts[str(file)] = file.read_bytes().decode("utf-8-sig")
+        except OSError as error:
+            raise SourceError(f"cannot read {file}: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
+            raise SourceError(
+                f"{file} is not text in UTF-8 (its byte {error.start} is none); save it as UTF-8 first, or take text "
+                "out of other kinds of files with: twofold data"
+            ) from error
+    return texts
+
+
+def _figures(measured: Measured) -> dict[str, Any]:
+    return {
+        "bits_per_byte": measured.bits_per_byte,
+        "bits_per_byte_low": measured.low,
+        "bits_per_byte_high": measured.high,
+        "interval": None if measured.units < 2 else f"95 %, bootstrap over {measured.units} {measured.resampled}",
+        "perplexity": measured.perplexity,
+        "bytes": measured.bytes,
+        "tokens": measured.tokens,
+        "context": measured.context,
+        "stride": measured.stride,
+        "baselines": measured.baselines,
+    }
+
+
+def _show(each: dict[str, Measured], overall: Measured) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("text", "bits per byte", "95 % interval", "perplexity", "bytes", "tokens", "xz -9"):
+        table.add_column(name, justify="left" if name == "text" else "right")
+    rows = [*each.items(), ("together", overall)] if len(each) > 1 else [*each.items()]
+    for name, one in rows:
+        interval = "-" if math.isnan(one.low) else f"{one.low:.4f} to {one.high:.4f}"
+        table.add_row(name, f"{one.bits_per_byte:.4f}", interval, f"{one.perplexity:.2f}", size(one.bytes),
+                      f"{one.tokens:,}", f"{one.baselines['xz']:.3f}")  # fmt: skip
+    screen = console()
+    screen.print(table)
+    apart = overall.stride == overall.context
+    windows = "windows that do not overlap" if apart else f"windows that move by {overall.stride}"
+    screen.print(
+        f"Context {overall.context} tokens, {windows}; each file from its beginning, its first token predicted too. "
+        f"Perplexity is per token.\nInterval: bootstrap over {overall.units} {overall.resampled}. xz -9: bits per byte "
+        "of the same text compressed alone, without a model."
+    )

@@ -1,0 +1,147 @@
+"""Bits per byte: how many bits a model needs for each byte of a text, were it used to compress it.
+
+    bpb = nats / (ln 2 · bytes)
+
+Unlike perplexity per token it does not depend on how the tokenizer cuts, so any two models can be compared on the same
+bytes. Every text is a document of its own: its first token is predicted from bos, each of its tokens and bytes is
+counted once, and the context is stated, since more of it helps. The interval is a bootstrap (Efron 1979): documents
+are drawn anew, with replacement, 1000 times; where there are few of them, windows of text instead.
+"""
+
+from __future__ import annotations
+
+import lzma
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from twofold.engine.open import Engine
+from twofold.engine.scoring import windows
+from twofold.errors import SourceError
+
+if TYPE_CHECKING:
+    import torch
+
+    from twofold.model.decoder import Decoder
+
+__all__ = ["Measured", "baselines", "bits_per_byte", "bootstrap", "evaluate_texts", "score_rows"]
+
+FEW = 20  # documents; with fewer, the interval is taken over windows
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """`low` and `high` are the 95 % interval of `bits_per_byte`, nan where a single window is all there is.
+
+    `resampled` says what the interval is taken over, and `units` how many of them there were.
+    """
+
+    bits_per_byte: float
+    low: float
+    high: float
+    nats: float
+    bytes: int
+    tokens: int
+    context: int
+    stride: int
+    resampled: str
+    units: int
+    baselines: dict[str, float]
+
+    @property
+    def perplexity(self) -> float:
+        """exp(nats / tokens): per token, so comparable only between models that share a tokenizer."""
+        mean = self.nats / self.tokens
+        return math.exp(mean) if mean < 700 else math.inf
+
+
+def bits_per_byte(nats: float, n_bytes: int) -> float:
+    return nats / (math.log(2) * n_bytes)
+
+
+def bootstrap(nats: np.ndarray, n_bytes: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """95 % interval of sum(nats) / (ln 2 · sum(bytes)) when the units are drawn anew; nan for fewer than two units."""
+    n = len(nats)
+    if n < 2:
+        return math.nan, math.nan
+    random = np.random.default_rng(seed)
+    draws = np.empty(RESAMPLES)
+    for i in range(RESAMPLES):
+        times = np.bincount(random.integers(n, size=n), minlength=n)
+        draws[i] = (times @ nats) / (times @ n_bytes)
+    low, high = np.percentile(draws / math.log(2), (2.5, 97.5))
+    return float(low), float(high)
+
+
+def baselines(text: bytes) -> dict[str, float]:
+    """Bits per byte without any model: of `xz -9` on this text alone, and of byte frequencies counted on this text."""
+    counts = np.bincount(np.frombuffer(text, np.uint8), minlength=256)
+    p = counts[counts > 0] / len(text)
+    return {"xz": 8 * len(lzma.compress(text, preset=9)) / len(text), "bytes": float(-(p * np.log2(p)).sum())}
+
+
+def evaluate_texts(
+    engine: Engine, texts: Mapping[str, str], *, context: int | None = None, stride: int | None = None
+) -> tuple[dict[str, Measured], Measured]:
+    """Measure each text by name, and all together. `context` is the model's, and `stride` the context, if not given.
+
+    The bytes are those that the tokens stand for: all of the text, unless the vocabulary lacks some of the 256 bytes.
+    Raises SourceError for a text with nothing in it.
+    """
+    context = context or engine.context
+    stride = stride or context
+    documents = []
+    for name, text in texts.items():
+        documents.append(np.array([_first(engine), *engine.tokenizer.encode(text)]))
+        if len(documents[-1]) == 1:
+            raise SourceError(f"there is no text in {name}; give a file that holds some")
+    size_of = np.array([len(engine.tokenizer.decode_bytes([i])) for i in range(engine.tokenizer.vocab_size)])
+    sizes = [size_of[document[1:]] for document in documents]
+    nats = engine.score_documents(documents, context=context, stride=stride)
+    raw = {name: text.encode("utf-8", "replace") for name, text in texts.items()}
+    each = {
+        name: _measure([n], [size], context, stride, baselines(raw[name]))
+        for name, n, size in zip(texts, nats, sizes, strict=True)
+    }
+    return each, _measure(nats, sizes, context, stride, baselines(b"".join(raw.values())))
+
+
+def _first(engine: Engine) -> int:
+    """What the first token is predicted from: bos, else eos, else the first token of the vocabulary."""
+    tokenizer = engine.tokenizer
+    return next((i for i in (tokenizer.bos_id, tokenizer.eos_id) if i is not None), 0)
+
+
+def _measure(
+    nats: Sequence[np.ndarray], sizes: Sequence[np.ndarray], context: int, stride: int, without: dict[str, float]
+) -> Measured:
+    """From the nats and the bytes of each token of each document."""
+    if len(nats) >= FEW:
+        resampled, parts = "documents", list(zip(nats, sizes, strict=True))
+    else:
+        resampled = "windows"
+        parts = [
+            (n[one.first - 1 : one.end - 1], size[one.first - 1 : one.end - 1])
+            for n, size in zip(nats, sizes, strict=True)
+            for one in windows(len(n) + 1, context, stride)
+        ]
+    unit_nats = np.array([n.sum() for n, _ in parts])
+    unit_bytes = np.array([size.sum() for _, size in parts])
+    low, high = bootstrap(unit_nats, unit_bytes)
+    total, n_bytes = float(unit_nats.sum()), int(unit_bytes.sum())
+    tokens = sum(map(len, nats))
+    value = bits_per_byte(total, n_bytes)
+    return Measured(value, low, high, total, n_bytes, tokens, context, stride, resampled, len(parts), without)
+
+
+def score_rows(
+    model: Decoder, rows: np.ndarray, dtype: torch.dtype | None = None, batch: int | None = None
+) -> np.ndarray:
+    """Nats [n, s] of rows [n, s + 1] by a Decoder, quickly; torch is loaded when this is called."""
+    from twofold.engine import torch_backend
+
+    return torch_backend.score_rows(model, rows, dtype or torch_backend.DTYPES["float32"], batch)

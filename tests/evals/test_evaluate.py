@@ -1,0 +1,69 @@
+"""`twofold evaluate` as it is typed: figures for a person, one JSON object for a program, words for a mistake."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from twofold.weights.parameters import save
+
+from ..weights.models import small_tokenizer, tiny_parameters
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("evaluate")
+    one = tiny_parameters("llama", small_tokenizer())
+    save(folder / "parameters.gguf", one.config, one.state, one.tokenizer, dtype="BF16")
+    (folder / "a.txt").write_bytes("hello the Zürich 😀\n".encode() * 40)
+    (folder / "b.txt").write_bytes(b"1984! " * 30)
+    (folder / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe")
+    (folder / "empty.txt").write_bytes(b"")
+    return folder
+
+
+def call(folder, *arguments):
+    code = "import sys; from twofold.cli.main import main; main(sys.argv[1:])"
+    command = [sys.executable, "-c", code, "evaluate", *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8")
+
+
+def test_json_is_one_object_with_figures_overall_and_for_each_file(folder):
+    done = call(folder, ".", "--text", "a.txt", "b.txt", "--json")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert set(figures["texts"]) == {"a.txt", "b.txt"}
+    assert figures["bytes"] == sum((folder / name).stat().st_size for name in figures["texts"])
+    assert figures["tokens"] == sum(one["tokens"] for one in figures["texts"].values())
+    assert figures["bits_per_byte_low"] <= figures["bits_per_byte"] <= figures["bits_per_byte_high"]
+    assert (figures["context"], figures["stride"]) == (96, 96)
+    assert figures["perplexity"] > 1
+    assert figures["baselines"]["xz"] > 0
+
+
+def test_the_table_has_a_line_for_each_file_and_one_for_all(folder):
+    done = call(folder, "parameters.gguf", "--text", "a.txt", "--text", "b.txt", "--context", "32")
+    assert done.returncode == 0, done.stderr
+    for word in ("a.txt", "b.txt", "together", "Context 32 tokens", "xz -9"):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    ((".", "--text", "none.txt"), "cannot read none.txt"),
+    ((".", "--text", "picture.png"), "not text in UTF-8"),
+    ((".", "--text", "empty.txt"), "no text in empty.txt"),
+    ((".", "--text", "."), "cannot read"),
+    (("nothing", "--text", "a.txt"), "there is no model"),
+    (("a.txt", "--text", "a.txt"), "a.txt"),
+    ((".", "--text", "a.txt", "--context", "500"), "context=500"),
+    ((".", "--text", "a.txt", "--stride", "200"), "stride=200"),
+    ((".",), "--text"),
+])  # fmt: skip
+def test_a_mistake_gets_words_and_exit_code_2(folder, arguments, words):
+    done = call(folder, *arguments, "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
