@@ -40,8 +40,8 @@ def disk_full_is_named(path: Path) -> Iterator[None]:
 def writing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary sibling of `path`; rename it into place on success, remove it on failure.
 
-    Missing parent folders are made. A file has one writer at a time. Raises DiskFull when the disk or the quota is full,
-    UserError when the place cannot be written to.
+    Missing parent folders are made. A file has one writer at a time. Raises DiskFull when the disk or the quota is
+    full, UserError when the place cannot be written to.
     """
     path = Path(path)
     temporary = _temporary(path)
