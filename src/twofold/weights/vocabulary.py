@@ -57,7 +57,9 @@ def from_metadata(metadata: Mapping[str, Any], vocab_size: int, where: str) -> B
         if not space or " " in right:
             raise FileFormatError(f"{where}: the merge {merge!r:.60} is not two tokens with a space between them")
         merges.append((left, right))
-    pre = typed(metadata, "tokenizer.ggml.pre", str, "gpt-2", where)
+    pre = typed(metadata, "tokenizer.ggml.pre", str, None, where)
+    if pre is None:
+        raise FileFormatError(f"{where} has no tokenizer.ggml.pre, which says where a text may be cut; convert it anew")
     bos = typed(metadata, "tokenizer.ggml.bos_token_id", int, None, where)
     eos = typed(metadata, "tokenizer.ggml.eos_token_id", int, None, where)
     add_bos = typed(metadata, "tokenizer.ggml.add_bos_token", bool, False, where)
