@@ -54,10 +54,10 @@ def test_more_than_the_context_is_refused_before_anything_is_read(models):
 
 def test_a_full_context_goes_on_from_its_later_half(models):
     model, _ = models
-    greedy = list(run.generate(model, IDS, 40, set(), temperature=0))
+    greedy = list(run.generate(model, IDS, 40, [], temperature=0))
     full = model.context - len(IDS) + 1  # the first token that was chosen with the context full is the last of these
     later = (IDS + greedy[:full])[-(model.context // 2) :]
-    assert greedy[full : full + 5] == list(run.generate(model, later, 5, set(), temperature=0))
+    assert greedy[full : full + 5] == list(run.generate(model, later, 5, [], temperature=0))
 
 
 def test_a_long_prompt_is_read_in_parts_that_add_up(tmp_path):

@@ -156,9 +156,8 @@ class Tokenizer:
         self.ids = {token: i for i, token in enumerate(self.tokens) if kinds[i : i + 1] not in ((3,), (5,))}
         self.rank = {tuple(two.split(" ")): i for i, two in enumerate(gguf.get("tokenizer.ggml.merges", list, []))}
         self.cuts, self.whole = patterns(CUTS[pre]), pre == "llama-bpe"  # there, a piece that is a token stays whole
-        bos, *ends = (gguf.get(f"tokenizer.ggml.{key}_token_id", int, -1) for key in ("bos", "eos", "eot"))
+        bos, *self.last = (gguf.get(f"tokenizer.ggml.{key}_token_id", int, -1) for key in ("bos", "eos", "eot"))
         self.first = [bos] if gguf.get("tokenizer.ggml.add_bos_token", bool, False) and 0 <= bos < len(kinds) else []
-        self.last = set(ends)
 
     def encode(self, text: str) -> list[int]:
         """Ids. The name of a special token is text like any other here."""
@@ -334,7 +333,7 @@ def distribution(
     return ids[keep], p / p.sum()
 
 
-def generate(model: Model, ids: Sequence[int], n: int, last: set[int], seed: int = 0, **choice: Any) -> Iterator[int]:
+def generate(model: Model, ids: Sequence[int], n: int, last: list[int], seed: int = 0, **choice: Any) -> Iterator[int]:
     """At most n ids that go on from `ids`. When the context is full, its later half is read anew, to go on from."""
     random, cache, read = np.random.default_rng(seed), Cache(model), (ids := list(ids))
     while n > 0:
@@ -375,6 +374,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not low <= (value := given[name.strip("-").replace("-", "_")]) <= high:
             parser.error(f"{name} {value} is not between {low} and {high}")
     path, text = given.pop("parameters"), given.pop("text")
+    np.seterr(all="ignore")  # numbers out of bounds are told of once, by `distribution`
     sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     utf8, written, begun = codecs.getincrementaldecoder("utf-8")("replace"), 0, time.perf_counter()
     try:
