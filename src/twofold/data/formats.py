@@ -136,7 +136,8 @@ def texts_of(records: Iterable[tuple[str, Any]], field: str | None) -> Iterator[
             yield place, "prose", SourceError("no field of text: none in the record is long enough; name one with "
                                               "--text-field")
         else:
-            yield place, "prose", SourceError(f"no text in the field {name!r}")
+            fields = ", ".join(map(str, record)) if isinstance(record, Mapping) else type(record).__name__
+            yield place, "prose", SourceError(f"no text in the field {name!r}: the record has {fields[:100]}")
 
 
 def choose_field(records: Iterable[Any], mean: int) -> str | None:
