@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from twofold.train.loop import Step
 
-__all__ = ["Observer", "Silent"]
+__all__ = ["Both", "Observer", "Silent"]
 
 
 class Observer(Protocol):
@@ -44,3 +44,34 @@ class Silent:
     def evaluated(self, step: int, bits_per_byte: Mapping[str, float]) -> None: ...
 
     def sample(self, step: int, prompt: str, text: str) -> None: ...
+
+
+class Both:
+    """Tells each of several observers, in their order."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self.observers = observers
+
+    def stage(self, name: str, summary: str) -> None:
+        for observer in self.observers:
+            observer.stage(name, summary)
+
+    def progress(self, what: str, done: float, total: float) -> None:
+        for observer in self.observers:
+            observer.progress(what, done, total)
+
+    def note(self, text: str) -> None:
+        for observer in self.observers:
+            observer.note(text)
+
+    def step(self, step: Step, info: Mapping[str, Any]) -> None:
+        for observer in self.observers:
+            observer.step(step, info)
+
+    def evaluated(self, step: int, bits_per_byte: Mapping[str, float]) -> None:
+        for observer in self.observers:
+            observer.evaluated(step, bits_per_byte)
+
+    def sample(self, step: int, prompt: str, text: str) -> None:
+        for observer in self.observers:
+            observer.sample(step, prompt, text)

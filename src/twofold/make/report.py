@@ -49,7 +49,7 @@ def render(run: Run) -> str:
 def _codes() -> dict[str, Html]:
     """The third depth of each explanation: the functions themselves."""
     return {
-        "code_reached": code("make/pretrain.py:_Run.evaluate"),
+        "code_reached": code("evals/bits_per_byte.py:bits_per_byte", "evals/bits_per_byte.py:bootstrap"),
         "code_learned": code("train/losses.py:surprise", "train/loop.py:run_steps", "train/schedule.py:Schedule.scale"),
         "code_plan": code("train/planner.py:plan", "train/planner.py:bits_per_byte"),
         "code_text": code("data/holdout.py:hold_out", "data/waterfall.py:step"),

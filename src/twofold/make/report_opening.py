@@ -64,8 +64,6 @@ def _reached(run: Run) -> str:
     needs[0] = needs[0].replace(" for ", " bits per byte for ", 1)
     sentence = f"On text that it never saw it needs {listed(needs, 3)}."
     rivals = [_best_rival(one) for _, one in measures]
-    if not all(name for name, _ in rivals):
-        return sentence
     names = {name for name, _ in rivals}
     values = [f"{value:.3f}" if len(names) == 1 else f"{value:.3f} ({name})" for name, value in rivals]
     who = f"The best that it is compared with, {names.pop()}, needs" if len(names) == 1 else "The best rivals need"
@@ -76,19 +74,23 @@ def _honestly(run: Run) -> str:
     if not run.evaluation:
         return ""
     behind = [source for source, one in run.evaluation.items()
-              if (rival := _best_rival(one))[0] and rival[1] <= one["bits_per_byte"]]
+              if _best_rival(one)[1] <= one["bits_per_byte"]]
     return ("It is small, and so it is weak: it goes on from where a text stops, in the manner of what it read. "
             "It knows neither what is true nor how to answer a question."
             + (f" For {listed(behind)} it is no better than what it is compared with." if behind else ""))
 
 
 def _best_rival(one: Mapping[str, Any]) -> tuple[str, float]:
-    return min(_baselines(one), key=lambda pair: pair[1], default=("", 0.0))
+    return _baselines(one)[0]
+
+
+_RIVALS = {"xz": "xz -9 of this text alone", "bytes": "byte frequencies of this text", "chance": "blind guessing"}
 
 
 def _baselines(one: Mapping[str, Any]) -> list[tuple[str, float]]:
-    found = mapping(one.get("baselines"))
-    known = [(name, value) for name in found if (value := number_at(found, name)) is not None]
+    """By what they are called on the page, the best first; blind guessing is always known."""
+    found = {"chance": 8.0, **mapping(one.get("baselines"))}
+    known = [(_RIVALS.get(name, name), value) for name in found if (value := number_at(found, name)) is not None]
     return sorted(known, key=lambda pair: pair[1])
 
 
@@ -133,8 +135,9 @@ def reached(run: Run) -> Html:
     whole, context = max(8.0, highest), number_at(run.results, "context")
     caption = (
         "Bits per byte of the model and of simpler ways to foretell the same held-out text; bars run from 0 to "
-        f"{whole:.3g}, and shorter is better. The bracket on a bar is the 95 % interval: what chance in the choice of "
-        "documents may change." + (f" Each token is foretold from at most {context:.0f} before it." if context else ""))
+        f"{whole:.3g}, and shorter is better. The bracket on a bar is the 95 % interval, by a bootstrap: how the "
+        "figure varies when documents (or, of fewer than twenty, stretches of them) are drawn anew."
+        + (f" Each token is foretold from at most {context:.0f} before it." if context else ""))
     body = table(["held-out text", "bits per byte", "95 % interval"],
                  *(_measure(run, source, one, whole) for source, one in measures.items()))
     return figure(body, caption, data_group="source")
@@ -172,7 +175,8 @@ def _drawn(one: Mapping[str, Any]) -> str:
 def _written(one: Mapping[str, Any]) -> Html:
     """The given words, and those that the model added; its text may or may not begin with what was given."""
     prompt, text = str(one.get("prompt") or ""), str(one["text"])
-    return tag("p", tag("b", prompt), text.removeprefix(prompt), class_="written", dir="auto")
+    given = tag("b", prompt) if prompt else tag("b", "… ", title="nothing was given")
+    return tag("p", given, text.rstrip().removeprefix(prompt), class_="written", dir="auto")
 
 
 def course(run: Run) -> Html:
