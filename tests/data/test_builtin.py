@@ -63,7 +63,7 @@ def test_every_word_of_the_factbook_is_in_its_document_and_no_markup_is():
             assert text in rendered[title], (title, name, value)
 
 
-def test_a_country_reads_like_a_page_and_says_nothing_twice():
+def test_a_country_reads_like_a_page_with_the_names_of_the_record():
     record = {
         "Economy": {
             "Exports": {"Exports 2023": {"text": "$5 billion"}, "note": "<strong>note:</strong> in current dollars"},
@@ -73,7 +73,7 @@ def test_a_country_reads_like_a_page_and_says_nothing_twice():
         }
     }
     assert render_country("Utopia", record) == (
-        "# Utopia\n\n## Economy\n\nExports:\n- 2023: $5 billion\n- note: in current dollars\n"
+        "# Utopia\n\n## Economy\n\nExports:\n- Exports 2023: $5 billion\n- note: in current dollars\n"
         "Land use:\n- agricultural land: arable land: 0.1% < 1\nIndustries: salt\nships\n"
         "Coastline:\n- note: none at all\n"
     )

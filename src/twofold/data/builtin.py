@@ -57,7 +57,7 @@ BUILTIN: dict[str, tuple[Callable[[], Iterator[Document]], ...]] = {
 def render_country(name: str, record: dict[str, Any]) -> str:
     """The record as a person would write it down: a title, section headings, `name: value` lines, lists under a name.
 
-    Names that the record repeats (`Exports` / `Exports 2023`, `note` / `note: …`) are written once.
+    Names are those of the record; only where a value opens with its own name again ("note: note: …") is that dropped.
     """
     lines = [f"# {name}"]
     for section, fields in record.items():
@@ -79,7 +79,6 @@ def _field(name: str, value: Any) -> list[str]:
     for key, entry in entries.items():
         values = {"text": entry} if isinstance(entry, str) else entry
         label = _clean(key)
-        label = label.removeprefix(name + " ")
         for part, text in values.items():
             lines.append(f"- {_value(label if part == 'text' else part, text)}")
     return lines
