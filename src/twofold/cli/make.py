@@ -64,9 +64,11 @@ def make(
     from twofold.cli.runs import run_folder
     from twofold.data.mix import parse_mix
     from twofold.make import recipe as recipes
+    from twofold.make.observer import Both
     from twofold.make.planning import Wishes
     from twofold.make.pretrain import Interrupted
     from twofold.make.story import make as cook
+    from twofold.make.tensorboard import TensorBoard
 
     repeated = recipes.read(recipe) if recipe else None
     named = tuple(sources or ["almanac"])
@@ -84,8 +86,8 @@ def make(
         recipes.MachineSettings(device, dtype, threads, compiled), wanted)
     folder = out or run_folder(repeated.sources if repeated else named, wishes)
     try:
-        with Live(console(stderr=True)) as live:
-            results = cook(wishes, folder, live, repeated, plan_only)
+        with Live(console(stderr=True)) as live, TensorBoard(folder / "tensorboard") as board:
+            results = cook(wishes, folder, Both(live, board), repeated, plan_only=plan_only)
     except Interrupted:
         command = f"twofold make --out {folder}" + (" with the same options" if wanted or sources else "")
         console(stderr=True).print(f"saved; to go on: {command}")

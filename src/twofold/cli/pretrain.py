@@ -43,9 +43,11 @@ def pretrain(
     from twofold.cli.make import show
     from twofold.data.mix import parse_mix
     from twofold.make import recipe as recipes
+    from twofold.make.observer import Both
     from twofold.make.planning import Wishes
     from twofold.make.pretrain import Interrupted
     from twofold.make.story import Prepared, make
+    from twofold.make.tensorboard import TensorBoard
     from twofold.tokenizer.bpe import BPETokenizer
 
     learned = BPETokenizer.from_json(tokenizer)
@@ -54,8 +56,9 @@ def pretrain(
     wishes = Wishes((str(text),), minutes, parse_mix(mix), choices=wanted,
                     machine=recipes.MachineSettings(device, dtype, threads, compiled))
     try:
-        with Live(console(stderr=True)) as live:
-            results = make(wishes, out, live, recipes.read(recipe) if recipe else None, Prepared(text, learned))
+        with Live(console(stderr=True)) as live, TensorBoard(out / "tensorboard") as board:
+            repeated = recipes.read(recipe) if recipe else None
+            results = make(wishes, out, Both(live, board), repeated, Prepared(text, learned))
     except Interrupted:
         console(stderr=True).print("saved; the same command goes on")
         raise typer.Exit(130) from None

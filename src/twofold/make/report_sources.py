@@ -30,7 +30,7 @@ def waterfall(run: Run) -> Html:
     heads = [("source and step", "step"), "documents", ("text", "bytes"), ("left out", "documents left out")]
     caption = ("What each step let through, by source; steps that changed nothing are not shown. Bars: the share of "
                "the source's bytes that is left, pale where the step took something away. Long texts are cut into "
-               "sections before copies are sought, so documents may grow in number.")
+               "sections, so that copies inside them are found and a part of them can be held out.")
     return join([
         *(note(warning) for warning in texts(run.manifest.get("warnings"))),
         figure(table(heads, *(_falls(run, source) for source in sources)), caption, data_group="source"),
@@ -65,8 +65,8 @@ def _fall(source: str, step: Mapping[str, Any], came: float, went: float) -> Htm
     counts = {reason: number_at(reasons, reason, "documents") for reason in reasons}
     why = listed([f"{reason} ({number:,.0f})" for reason, number in counts.items() if number], 3)
     return row(str(step.get("name")), cell(documents, f"{documents:,.0f}"), cell(went, size(went)),
-               cell(lost, f"{lost:,.0f}") if lost else cell(""), within=source,
-               about=why or ("tidied in place" if came != went else ""))
+               cell(lost, f"{lost:,.0f}") if lost > 0 else cell(""), within=source,
+               about=why or (f"{-lost:,.0f} more" if lost < 0 else "tidied in place" if came != went else ""))
 
 
 def _dropped(run: Run, source: str) -> Html | None:

@@ -23,6 +23,9 @@ def learned(run: Run) -> Html:
         caption += ("Open marks: a fixed part of the held-out text, measured on the way; filled marks at the end: all "
                     "of it, with the 95 % interval. ")
     caption += "In nats per token only the training curve is shown, since a token is not as long in every text."
+    if run.recipe and run.recipe.train.bigram_steps:
+        caption += (" The curve begins low because the model was fitted to the counts of pairs of tokens before its "
+                    "first step.")
     if run.every > 1:
         caption += f" Every {run.every}th of {run.logged:,} steps is drawn; log.jsonl holds all of them."
     plots = [_plot("curve", "Bits per byte along training", 340, caption, _controls(run), _legend(held))]
@@ -95,6 +98,8 @@ def plan(run: Run) -> Html:
             for what, planned, came, form in promises]
     caption = ("What was expected before training and what came. Bits per byte over all held-out text, every source "
                "with the weight of its bytes. The clock counts everything: compiling, measuring and saving too.")
+    if number_at(run.results, "minutes") == 0:
+        caption += " The number of steps was given, so it was not the plan that decided how long to train."
     reasons = texts(run.part("plan").get("reasons"))
     why = tag("ul", *(tag("li", reason) for reason in reasons), class_="measure reasons") if reasons else None
     return join([why, figure(table(["", "plan", "outcome", "apart"], tag("tbody", *rows)), caption)])
