@@ -78,7 +78,8 @@ def main() -> None:
     result = {
         "shape": f"d_model {args.width}, {args.layers} layers, context {args.context}, vocabulary {args.vocab}, "
                  f"{args.batch} rows a step",
-        "processor": machine.processor, "threads": machine.threads, "dtype": machine.dtype, "compiled": machine.compiles,
+        "processor": machine.processor, "threads": machine.threads,
+        "dtype": machine.dtype, "compiled": machine.compiles,
         "peak_gflops": {name: statistics.median(values) / 1e9 for name, values in peaks.items()},
         "tokens_per_second": rate,
         "share_of_peak": rate["ours"] * flops / peak,

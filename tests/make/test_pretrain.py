@@ -27,7 +27,8 @@ def prepared(tmp_path_factory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("prepared")
     texts = folder / "texts"
     texts.mkdir()
-    words = "the quick brown fox jumps over a lazy dog while seven old wizards watch quietly from the hill".split()
+    words = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "while", "seven", "old", "wizards",
+             "watch", "quietly", "from", "the", "hill"]  # fmt: skip
     for i in range(40):
         order = [words[(i * 7 + j * (i % 5 + 1)) % len(words)] for j in range(400)]
         (texts / f"{i:02d}.txt").write_text(" ".join(order) + ".\n", encoding="utf-8")
@@ -39,8 +40,9 @@ def prepared(tmp_path_factory) -> tuple[Path, Path]:
 
 def command(prepared, out, *more, steps=STEPS):
     sets = [word for place in SMALL for word in ("--set", place)]
-    return ["-m", "twofold", "pretrain", str(prepared[0]), "--tokenizer", str(prepared[1]), "--out", str(out), "--steps",
-            str(steps), "--threads", "1", "--dtype", "float32", "--no-compile", "--json", *sets, *more]  # fmt: skip
+    return ["-m", "twofold", "pretrain", str(prepared[0]), "--tokenizer", str(prepared[1]), "--out", str(out),
+            "--steps", str(steps), "--threads", "1", "--dtype", "float32",
+            "--no-compile", "--json", *sets, *more]  # fmt: skip
 
 
 def run(arguments, **options):
@@ -71,7 +73,8 @@ def whole(prepared, tmp_path_factory) -> tuple[Path, dict]:
 def test_it_learns_and_leaves_two_files_and_a_report(whole):
     out, results = whole
     assert losses(out)[-1] < 0.7 * losses(out)[0]
-    assert {"parameters.gguf", "run.py", "recipe.toml", "results.json", "report.html"} <= {p.name for p in out.iterdir()}
+    left = {path.name for path in out.iterdir()}
+    assert {"parameters.gguf", "run.py", "recipe.toml", "results.json", "report.html"} <= left
     assert results["steps"] == STEPS and results["training_seconds"] > 0
 
 
@@ -124,6 +127,7 @@ def test_two_processes_have_the_losses_of_one(prepared, whole, tmp_path):
     assert losses(out) == pytest.approx(losses(whole[0]), abs=2e-3)
 
 
+@pytest.mark.slow
 def test_a_folder_of_other_wishes_is_not_overwritten(prepared, tmp_path):
     out = tmp_path / "run"
     out.mkdir()
@@ -132,7 +136,8 @@ def test_a_folder_of_other_wishes_is_not_overwritten(prepared, tmp_path):
     assert ran.returncode == 2 and "--out" in ran.stderr and "Traceback" not in ran.stderr
 
 
-@pytest.mark.parametrize("wrong, said", [
+@pytest.mark.slow
+@pytest.mark.parametrize(("wrong", "said"), [
     (["--set", "model.n_layer=2"], "n_layer"),
     (["--set", "model.n_heads=3"], "n_heads"),
     (["--device", "tpu"], "--device auto"),

@@ -39,7 +39,9 @@ def test_a_first_step_moves_by_the_learning_rate_in_every_direction():
     assert (weight * gradient).sum() < 0
 
 
-@pytest.mark.parametrize("name, shape", [("W_Q", (128, 96)), ("W_in", (192, 64)), ("W_O", (96, 128)), ("W_out", (64, 192))])
+@pytest.mark.parametrize(
+    ("name", "shape"), [("W_Q", (128, 96)), ("W_in", (192, 64)), ("W_O", (96, 128)), ("W_out", (64, 192))]
+)
 @pytest.mark.parametrize("block", [0, 64])
 def test_outputs_move_by_the_learning_rate_whatever_the_shape(name, shape, block):
     weight = torch.nn.Parameter(torch.zeros(shape))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +12,7 @@ from twofold.cli.options import AsJson, Compiled, Device, Dtype, Mix, Sets, Step
 from twofold.cli.output import console, duration, print_json, size
 
 if TYPE_CHECKING:
-    from twofold.make.planning import Wishes
+    pass
 
 __all__ = ["make", "show"]
 
@@ -21,12 +20,13 @@ __all__ = ["make", "show"]
 def make(
     sources: Annotated[list[str] | None, typer.Argument(
         metavar="[SOURCE]...", show_default=False,
-        help="Files, folders, hf:owner/name, or a built-in corpus: almanac (the default), sotu, factbook, pydoc.")] = None,
+        help="Files, folders, hf:owner/name, or a built-in corpus: almanac (the default), sotu, factbook, pydoc."),
+    ] = None,
     minutes: Annotated[float, typer.Option(help="How long to train. The one dial.")] = 5.0,
     hours: Annotated[float, typer.Option(help="The same in hours.", show_default=False)] = 0.0,
     out: Annotated[Path | None, typer.Option(
         help="The run's folder. By default runs/NAME after the source; an unfinished run there goes on.")] = None,
-    recipe: Annotated[Path | None, typer.Option(help="Repeat the run of this recipe.toml; the rest is ignored.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="Repeat this recipe.toml's run; the rest is ignored.")] = None,
     mix: Mix = "",
     seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0,
     vocab: Annotated[int | None, typer.Option(help="Tokens in the vocabulary, instead of the plan's.")] = None,

@@ -17,7 +17,7 @@ __all__ = ["pretrain"]
 def pretrain(
     text: Annotated[Path, typer.Argument(help="A folder that `twofold data` made.")],
     tokenizer: Annotated[Path, typer.Option(help="A tokenizer.json, as `twofold tokenizer` makes it.")],
-    out: Annotated[Path, typer.Option(help="The run's folder; an unfinished run there goes on.")] = Path("runs/pretrained"),
+    out: Annotated[Path, typer.Option(help="The run's folder; an unfinished run goes on.")] = Path("runs/pretrained"),
     minutes: Annotated[float, typer.Option(help="How long to train.")] = 5.0,
     steps: Steps = None,
     recipe: Annotated[Path | None, typer.Option(help="A recipe.toml to follow; the other choices are ignored.")] = None,

@@ -80,7 +80,8 @@ def _chosen(recipe: Recipe, choices: Mapping[str, Any]) -> Recipe:
         if not isinstance(section, dict) or leaf not in section:
             raise ConfigError(f"a recipe has no {place!r}; look at a run's recipe.toml for what there is to choose")
         section[leaf] = value
-    for derived, causes in {"d_head": ("d_model", "n_heads"), "n_kv_heads": ("n_heads",), "d_ff": ("d_model", "mlp")}.items():
+    derivations = {"d_head": ("d_model", "n_heads"), "n_kv_heads": ("n_heads",), "d_ff": ("d_model", "mlp")}
+    for derived, causes in derivations.items():
         if f"model.{derived}" not in choices and any(f"model.{cause}" in choices for cause in causes):
             content["model"][derived] = 0
     content["model"]["context"] = content["train"]["context"]
@@ -94,8 +95,8 @@ def _chosen(recipe: Recipe, choices: Mapping[str, Any]) -> Recipe:
 def _reasons(best: Plan, budget: Budget) -> list[str]:
     passes = best.tokens * bytes_per_token(best.model.vocab_size) / budget.text_bytes
     return [
-        f"at {best.tokens_per_second:,.0f} tokens a second, {best.tokens / 1e6:.1f} million tokens fit: "
-        f"{passes:.1f} passes over the text",
+        (f"at {best.tokens_per_second:,.0f} tokens a second, {best.tokens / 1e6:.1f} million tokens fit: "
+        f"{passes:.1f} passes over the text"),
         f"{best.bigram_seconds:.0f} s go to fitting pairs of tokens, and some to compiling and measuring",
         "a larger model would see too little text in this time, a smaller one would learn less from it",
     ]

@@ -45,9 +45,9 @@ from twofold.train.schedule import Schedule
 
 __all__ = ["Interrupted", "Trained", "pretrain"]
 
-_EVALUATIONS = 6  # in the course of a run
+_EVALUATIONS = 5  # in the course of a run
 _EVALUATION_ROWS = 64  # per source, in each of them
-_SAMPLE_TOKENS = 48
+_SAMPLE_TOKENS = 32
 
 
 class Interrupted(KeyboardInterrupt):
@@ -235,7 +235,7 @@ class _Run:
 def _spread(tokens: np.ndarray, context: int, most: int) -> np.ndarray:
     """Up to `most` rows [context + 1], evenly spread over the stream."""
     n_rows = (len(tokens) - 1) // context
-    chosen = np.unique(np.linspace(0, n_rows - 1, min(n_rows, most)).astype(int)) if n_rows else []
+    chosen = np.unique(np.linspace(0, max(0, n_rows - 1), min(n_rows, most)).astype(int))
     return np.array([tokens[i * context : i * context + context + 1] for i in chosen], np.int64)
 
 

@@ -113,7 +113,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         return value
     wanted = {dict: Mapping, float: (int, float)}.get(origin or hint, origin or hint)
     if isinstance(wanted, type | tuple) and isinstance(value, wanted) and (hint is bool or not isinstance(value, bool)):
-        return float(value) if hint is float else value
+        return float(typing.cast(float, value)) if hint is float else value
     raise ConfigError(f"{where} = {value!r} is not {getattr(hint, '__name__', hint)}")
 
 

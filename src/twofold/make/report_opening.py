@@ -10,7 +10,19 @@ from twofold.make.report_html import Html, bar, cell, figure, group, join, note,
 from twofold.model.count import count
 from twofold.units import duration, number, size
 
-__all__ = ["course", "facts", "headline", "listed", "reached", "samples", "source_colour", "swatch", "training_seconds"]
+__all__ = [
+    "course",
+    "facts",
+    "headline",
+    "listed",
+    "parameters",
+    "reached",
+    "samples",
+    "source_colour",
+    "swatch",
+    "training_bytes",
+    "training_seconds",
+]
 
 
 def source_colour(run: Run, source: str) -> str:

@@ -27,7 +27,9 @@ def waterfall(run: Run) -> Html:
     sources = [source for source in run.sources if _steps(run, source)]
     if not sources:
         return note("There is no account of how this run's text was prepared.")
-    heads = [("source and step", "step"), "documents", ("text", "bytes"), ("left out", "documents left out")]
+    heads: list[str | tuple[str, str]] = [
+        ("source and step", "step"), "documents", ("text", "bytes"), ("left out", "documents left out"),
+    ]
     caption = ("What each step let through, by source; steps that changed nothing are not shown. Bars: the share of "
                "the source's bytes that is left, pale where the step took something away. Long texts are cut into "
                "sections, so that copies inside them are found and a part of them can be held out.")

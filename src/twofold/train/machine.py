@@ -102,7 +102,8 @@ def matmul_flops(device: torch.device, dtype: torch.dtype, size: int = 2048, sec
             torch.mps.synchronize()
 
     took = _seconds(product)  # a first product also sets up; a hopeless precision is not tried for long
-    began, times = time.perf_counter(), []
+    began = time.perf_counter()
+    times: list[float] = []
     while not times or time.perf_counter() - began < seconds:
         times.append(_seconds(product))
         if took > 4 * seconds:

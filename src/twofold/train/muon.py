@@ -42,7 +42,7 @@ _WRITERS = ("W_O", "W_out")
 def polar(
     matrices: Float[Tensor, "n r c"], steps: int = 5, dtype: torch.dtype = torch.float32
 ) -> Float[Tensor, "n r c"]:
-    """The nearest semi-orthogonal matrix to each of `matrices`, approximately (singular values within about 0.3 of 1)."""
+    """The nearest semi-orthogonal matrix to each of `matrices`, approximately: singular values within 0.3 of 1."""
     wide = matrices.shape[-2] <= matrices.shape[-1]
     x = matrices if wide else matrices.mT
     x = (x / (_SAFETY * x.norm(dim=(-2, -1), keepdim=True) + 1e-7)).to(dtype)
@@ -74,8 +74,8 @@ class Muon:
         """One update at learning rate lr * scale from the parameters' gradients."""
         lr = self.lr * scale
         for stack, momentum, writes, block in zip(self.stacks, self.momenta, self.writes, self.blocks, strict=True):
-            parameters = [parameter for _, parameter in stack]
-            gradient = torch.stack([parameter.grad for parameter in parameters])
+            parameters: list[Tensor] = [parameter for _, parameter in stack]
+            gradient = torch.stack([parameter.grad for parameter in parameters if parameter.grad is not None])
             momentum.lerp_(gradient, 1 - self.momentum)
             update, rank = self._direction(gradient.lerp_(momentum, self.momentum), writes, block)
             if self.weight_decay:

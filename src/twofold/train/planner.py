@@ -19,14 +19,27 @@ from twofold.errors import ConfigError
 from twofold.model.config import ModelConfig
 from twofold.model.count import count, flops_per_token
 
-__all__ = ["Budget", "Law", "Plan", "best_batch", "bits_per_byte", "bytes_per_token", "efficiency", "plan", "vocabularies"]
+__all__ = [
+    "BIGRAM_STEPS",
+    "LARGEST_BIGRAM",
+    "Budget",
+    "Law",
+    "Plan",
+    "best_batch",
+    "bigram_seconds",
+    "bits_per_byte",
+    "bytes_per_token",
+    "efficiency",
+    "plan",
+    "vocabularies",
+]
 
 _WIDTHS = (64, 128, 192, 256, 320, 384, 512, 640, 768, 1024, 1280, 1536, 2048)
 _VOCABULARIES = (512, 1024, 2048, 4096, 8192, 16384, 32768)
 _REPEATS_WORTH = 15.0
 _WIDTH_PER_LAYER = 85
 _BYTES_PER_ENTRY = 2000
-_COMPILE_SECONDS = 25.0
+_COMPILE_SECONDS = 30.0
 BIGRAM_STEPS = 20
 LARGEST_BIGRAM = 16384  # tokens, for which the table of pairs takes 1 GiB
 
@@ -80,7 +93,7 @@ def plan(budget: Budget, law: Law | None = None, **fixed: int) -> Plan:
 
 
 def bits_per_byte(law: Law, parameters: float, seen: float, unique: float) -> float:
-    """What the law expects of `parameters` (that multiply: all matrices but the embedding) after `seen` bytes of `unique` ones."""
+    """What the law expects after `seen` bytes of `unique` ones; `parameters` are all matrices but the embedding."""
     passes = max(0.0, seen / unique - 1)
     worth = min(seen, unique) * (1 + _REPEATS_WORTH * (1 - math.exp(-passes / _REPEATS_WORTH)) if passes else 1)
     return law.E + law.A * parameters**-law.alpha + law.B * worth**-law.beta
@@ -88,7 +101,7 @@ def bits_per_byte(law: Law, parameters: float, seen: float, unique: float) -> fl
 
 def efficiency(d_model: int, compiled: bool = True) -> float:
     """The share of the matrix-product peak that training reaches at a width (benchmarks/training.py measures it)."""
-    reached = d_model / (d_model + 170.0)
+    reached = d_model / (d_model + 240.0)
     return reached if compiled else 0.6 * reached
 
 
@@ -129,6 +142,6 @@ def bigram_seconds(config: ModelConfig, peak: float) -> float:
 
 
 def best_batch(tokens: float, context: int) -> int:
-    """Rows a step, from runs of 0.3 to 5 million tokens: small, so that there are many steps, until there are enough."""
+    """Rows a step, small while tokens are few, so that there are many steps."""
     rows = 2048 / context * max(1.0, tokens / 3e6) ** 0.5
     return max(1, 2 ** round(math.log2(max(1.0, rows))))

@@ -12,8 +12,11 @@ part: slow ones cannot tell neighbours apart. Nothing is fixed: training may tur
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 
+from twofold.model.attention import Attention
 from twofold.model.decoder import Decoder
 from twofold.model.positions import rotary_table
 
@@ -33,10 +36,10 @@ def look_back(model: Decoder, seed: int) -> int:
     config = model.config
     if config.positions != "rotary" or not config.qk_norm or not model.blocks or config.tied:
         return 0
-    attention, d_head = model.blocks[0].attn, config.d_head
+    attention, d_head = cast(Attention, model.blocks[0].attn), config.d_head
     constant = torch.randn(config.d_model, generator=torch.Generator().manual_seed(seed + 1)).to(model.W_E)
-    constant /= constant.norm()
-    model.W_E += _CONSTANT * config.d_model**0.5 * constant
+    constant = constant / constant.norm()
+    model.W_E.add_(constant, alpha=_CONSTANT * config.d_model**0.5)
     cos, sin = rotary_table(max(DISTANCES) + 1, d_head, config.rope_base, device=model.W_E.device)
     quick = (torch.atan2(sin[1], cos[1]).abs() > 0.05).to(model.W_E)
     group = config.n_heads // config.n_kv_heads

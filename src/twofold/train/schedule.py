@@ -53,7 +53,9 @@ class Schedule:
         return Schedule(self.steps, self.warmup, self.cooldown, self.floor, (*self.revisions, (step, max(steps, step))))
 
 
-def revised_steps(step: int, planned: int, seconds_left: float, step_seconds: Sequence[float], slack: float = 0.02) -> int:
+def revised_steps(
+    step: int, planned: int, seconds_left: float, step_seconds: Sequence[float], slack: float = 0.02
+) -> int:
     """The number of steps that fits the time that is left, or `planned` while that is within `slack` of it.
 
     `step_seconds` are the recent steps' durations; their mean counts, as pauses do too.
