@@ -78,7 +78,7 @@ def test_a_special_token_in_the_text_is_one_only_when_asked(folder):
     (("hello " * 200,), "context is 96"),
     (("hello", "--backend", "abacus"), "abacus"),
     (("hello", "--device", "tpu"), "tpu"),
-    (("hello", "-n", "many"), "many"),
+    (("hello", "-n", "many"), "'-n'"),
 ])  # fmt: skip
 def test_a_mistake_gets_words_and_exit_code_2(folder, arguments, words):
     done = call(folder, *arguments)

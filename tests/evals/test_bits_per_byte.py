@@ -80,6 +80,7 @@ def test_a_stride_below_the_context_counts_the_same_bytes_and_sees_more(tmp_path
     assert sliding.units > plain.units
 
 
+@pytest.mark.slow
 def test_ninety_five_percent_intervals_hold_the_truth_about_that_often():
     """Documents with known mean cost: the interval of each of 300 samples of 60 documents, against the true ratio."""
     random = np.random.default_rng(0)
