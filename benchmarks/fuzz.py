@@ -2,8 +2,8 @@
 
     python benchmarks/fuzz.py --minutes 5 --seed 1
 
-Prints one JSON object: files tried by kind, how many were accepted, the slowest (seconds of the processor), the peak memory, and every failure
-(its file is kept). Leaves with 1 if there was one.
+Prints one JSON object: files tried by kind, how many were accepted, the slowest (in seconds of the processor), the
+peak memory, and every failure (its file is kept). Leaves with 1 if there was one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> int:
         streams = [damaged(target, random.Random(f"{options.seed} {target.name}")) for target in kinds]
         end = time.monotonic() + 60 * options.minutes
         while time.monotonic() < end:
-            for target, stream in zip(kinds + kinds[:1] * 7, streams + streams[:1] * 7, strict=True):  # half are GGUF
+            for target, stream in zip(kinds + kinds[:1] * 7, streams + streams[:1] * 7, strict=True):  # most are GGUF
                 content, start = next(stream), time.process_time()
                 tried[target.name] += 1
                 try:

@@ -2,7 +2,8 @@
 
     Target.attempt(bytes)     opens a damaged file as a user would; True when it was accepted and found usable
 
-A refusal is a UserError. Anything else that is raised, or an accepted model that cannot be used, is a failure.
+A refusal is a UserError, or run.py's Problem. Anything else that is raised, or an accepted model that cannot be used,
+is a failure.
 Damage is a function of the random generator that is given.
 """
 
@@ -20,6 +21,7 @@ import numpy as np
 
 from twofold.errors import UserError
 from twofold.model.shapes import parameter_shapes
+from twofold.run import run
 from twofold.weights import gguf
 from twofold.weights.hugging_face import export_folder, import_folder
 from twofold.weights.parameters import Parameters, load, save
@@ -46,15 +48,14 @@ class Target:
     name: str
     seeds: tuple[bytes, ...]
     place: Path
-    open: Callable[[], Parameters]
+    use: Callable[[], None]
 
     def attempt(self, content: bytes) -> bool:
         self.place.write_bytes(content)
         try:
-            parameters = self.open()
-        except UserError:
+            self.use()
+        except (UserError, run.Problem):
             return False
-        use(parameters)
         return True
 
 
@@ -67,6 +68,15 @@ def use(parameters: Parameters) -> None:
     parameters.tokenizer.decode(ids)
 
 
+@np.errstate(all="ignore")  # damaged numbers overflow
+def generate(path: Path) -> None:
+    """Three tokens by run.py."""
+    file = run.GGUF(str(path))
+    tokenizer, model = run.Tokenizer(file), run.Model(file)
+    ids = tokenizer.first + tokenizer.encode("hello é")
+    tokenizer.decode(list(run.generate(model, ids, 3, tokenizer.last, temperature=0.8, top_k=40, top_p=0.9, min_p=0)))
+
+
 def targets(folder: Path) -> list[Target]:
     """Write sound files into `folder` and return the kinds of file that are to be damaged."""
     tokenizer = small_tokenizer()
@@ -77,7 +87,8 @@ def targets(folder: Path) -> list[Target]:
         save(path, one.config, one.state, tokenizer, dtype=dtype, chat_template="{{ messages }}", lineage={"a": [1]})
         seeds.append(path.read_bytes())
     place = folder / "damaged.gguf"
-    found = [Target("gguf", tuple(seeds), place, lambda: load(place))]
+    found = [Target("gguf", tuple(seeds), place, lambda: use(load(place)))]
+    found.append(Target("gguf for run.py", tuple(seeds), place, lambda: generate(place)))
     for name in ("llama", "gpt2"):
         home = folder / name
         export_folder(models[name], home)
@@ -90,12 +101,12 @@ def _in_a_folder_of_its_own(home: Path, copy: Path, file: str) -> Target:
     copy.mkdir()
     for path in home.iterdir():
         (copy / path.name).write_bytes(path.read_bytes())
-    return Target(copy.name, ((home / file).read_bytes(),), copy / file, lambda: import_folder(copy))
+    return Target(copy.name, ((home / file).read_bytes(),), copy / file, lambda: use(import_folder(copy)))
 
 
 def damaged(target: Target, rng: random.Random) -> Iterator[bytes]:
     """Damaged files without end."""
-    structured = hostile_gguf if target.name == "gguf" else hostile_json
+    structured = hostile_gguf if target.name.startswith("gguf") else hostile_json
     while True:
         seed = rng.choice(target.seeds)
         content = structured(seed, rng) if rng.random() < 0.5 else seed
