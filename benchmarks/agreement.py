@@ -198,7 +198,11 @@ def compare(parameters: Parameters, folder: Path, n: int = 64, prompts: tuple[st
     first, *others = programs(parameters, folder)
     ids = {text: first.encode(text) for text in prompts}
     expected = {text: _greedy(first, ids[text], n) for text in prompts}
-    return [_compare(other, ids, expected) for other in others]
+    found = []
+    for other in others:
+        print(f"comparing {other.name}", file=sys.stderr)
+        found.append(_compare(other, ids, expected))
+    return found
 
 
 def _compare(program: Program, ids: dict[str, list[int]], expected: dict[str, Written]) -> Comparison:
