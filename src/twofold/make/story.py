@@ -83,7 +83,9 @@ class Prepared:
 
 def _text(wishes: Wishes, recipe: Recipe | None, prepared: Prepared, folder: Path, observer: Observer) -> Corpus:
     if prepared.text:
-        return Corpus.open(prepared.text)
+        corpus = Corpus.open(prepared.text)
+        atomic_write(folder / "text" / "manifest.json", json.dumps(corpus.manifest))  # the report tells of it
+        return corpus
     sources, settings = (recipe.sources, recipe.text) if recipe else (wishes.sources, wishes.text)
     observer.stage("text", f"reading {', '.join(sources)}")
     corpus = prepare(sources, folder / "text", settings, observer.progress)

@@ -22,7 +22,7 @@ class Schedule:
 
     steps: int
     warmup: int = 5
-    cooldown: float = 0.6
+    cooldown: float = 0.9
     floor: float = 0.0
     revisions: tuple[tuple[int, int], ...] = field(default=())
 
