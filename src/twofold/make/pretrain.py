@@ -46,7 +46,7 @@ from twofold.train.schedule import Schedule
 __all__ = ["Interrupted", "Trained", "pretrain"]
 
 _EVALUATIONS = 5  # in the course of a run
-_EVALUATION_ROWS = 64  # per source, in each of them
+_EVALUATION_ROWS = 32  # per source, in each of them
 _SAMPLE_TOKENS = 32
 
 

@@ -21,6 +21,8 @@ from twofold.errors import GroupError
 
 __all__ = ["Group", "join_group"]
 
+_PATIENCE = datetime.timedelta(hours=12)
+
 
 class Group:
     """One process by itself: rank 0 of 1."""
@@ -48,11 +50,12 @@ class Group:
 class _ProcessGroup(Group):
     def __init__(self, rank: int, world: int, device: torch.device) -> None:
         self.rank, self.world, self.device = rank, world, device
+        self.patient = dist.new_group(timeout=_PATIENCE)  # rank 0 may be long at preparing text or measuring
 
     def mean_gradients(self, parameters: Sequence[nn.Parameter], loss: Tensor) -> float:
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         flat = torch.cat([gradient.reshape(-1) for gradient in gradients] + [loss.reshape(1)]) / self.world
-        dist.all_reduce(flat)
+        dist.all_reduce(flat, group=self.patient)
         place = 0
         for gradient in gradients:
             gradient.copy_(flat[place : place + gradient.numel()].view_as(gradient))
@@ -61,16 +64,16 @@ class _ProcessGroup(Group):
 
     def agree(self, value: float) -> float:
         shared = torch.tensor([value], dtype=torch.float64, device=self.device)
-        dist.broadcast(shared, 0)
+        dist.broadcast(shared, 0, group=self.patient)
         return float(shared)
 
     @contextmanager
     def leader_first(self) -> Iterator[None]:
         if self.rank:
-            dist.barrier()
+            dist.barrier(group=self.patient)
         yield
         if not self.rank:
-            dist.barrier()
+            dist.barrier(group=self.patient)
 
     def close(self) -> None:
         dist.destroy_process_group()
