@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from twofold.contracts import Tokenizer
 from twofold.errors import ConfigError, FileFormatError
-from twofold.tokenizer import bpe
+from twofold.tokenizer import bpe, merging
 from twofold.tokenizer.bpe import BPETokenizer
 from twofold.tokenizer.merging import FEW, Merges
 from twofold.tokenizer.pretokenizers import cut
@@ -98,6 +98,8 @@ def test_a_batch_is_its_texts_one_by_one(tokenizer, some):
 def test_a_batch_larger_than_what_is_merged_together_loses_nothing(tokenizer, monkeypatch):
     monkeypatch.setattr(bpe, "BATCH", 10)
     monkeypatch.setattr(bpe, "REMEMBERED", 50)
+    monkeypatch.setattr(merging, "MANY", 30)
+    monkeypatch.setattr(merging, "FEW", 0)
     lines = TEXT.splitlines(keepends=True)
     assert [ids.tolist() for ids in tokenizer.encode_batch(lines)] == [tokenizer.encode(line) for line in lines]
 

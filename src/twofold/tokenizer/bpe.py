@@ -9,7 +9,7 @@ Words come back again and again, so each is merged once and remembered.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -19,14 +19,14 @@ import numpy as np
 
 from twofold.errors import ConfigError, FileFormatError
 from twofold.tokenizer import tokenizer_json
-from twofold.tokenizer.merging import Merges
+from twofold.tokenizer.merging import Merges, shares
 from twofold.tokenizer.pretokenizers import PATTERNS, cut
 from twofold.tokenizer.spelling import ALPHABET, unspell
 
 __all__ = ["BPETokenizer"]
 
 BATCH = 1 << 22  # characters of text whose new words are merged together
-REMEMBERED = 1 << 25  # bytes of words after which the memory starts afresh
+REMEMBERED = 1 << 22  # bytes of words after which the memory starts afresh (some 100 MB of Python objects)
 
 _LONE_BYTES = re.compile("([\udc80-\udcff]+)")
 
@@ -98,9 +98,8 @@ class BPETokenizer:
 
     def encode_batch(self, texts: Iterable[str]) -> list[np.ndarray]:
         """`encode` of each text, as int32 arrays."""
-        return [
-            np.array(ids, dtype=np.int32) for batch in _batches(map(_scalars, texts)) for ids in self._encode(batch)
-        ]
+        batches = shares(map(_scalars, texts), BATCH)
+        return [np.array(ids, dtype=np.int32) for batch in batches for ids in self._encode(batch)]
 
     def encode_bytes(self, raw: bytes) -> list[int]:
         """The ids of any byte string: its UTF-8 as `encode` does it, each other byte as the token of that byte."""
@@ -156,19 +155,6 @@ def _received(
 ) -> BPETokenizer:
     """A worker that is handed the same tokenizer with every task keeps one, and what it remembers."""
     return BPETokenizer(tokens, merges, pre, dict(specials), *roles)
-
-
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    room = BATCH
-    for text in texts:
-        batch.append(text)
-        room -= len(text)
-        if room <= 0:
-            yield batch
-            batch, room = [], BATCH
-    if batch:
-        yield batch
 
 
 def _scalars(text: str) -> str:

@@ -55,8 +55,7 @@ class Chain:
 
     def around(self, places: np.ndarray) -> np.ndarray:
         """The ascending positions of the pairs that joining at `places` does away with."""
-        before, swallowed = self.left[places], self.right[places]
-        return self._with_right(np.unique(np.concatenate([before[before != NONE], places, swallowed])))
+        return self._with_right(_in_order(self.left[places], places, self.right[places]))
 
     def join(self, places: np.ndarray, made: int) -> np.ndarray:
         """Put `made` at `places` and swallow their right neighbours. Returns the ascending positions of new pairs."""
@@ -67,8 +66,7 @@ class Chain:
         self.right[places] = after
         inner = after != NONE
         self.left[after[inner]] = places[inner]
-        before = self.left[places]
-        return self._with_right(np.unique(np.concatenate([before[before != NONE], places])))
+        return self._with_right(_in_order(self.left[places], places))
 
     def words(self) -> list[list[int]]:
         """The tokens of each word."""
@@ -79,6 +77,14 @@ class Chain:
 
     def _with_right(self, positions: np.ndarray) -> np.ndarray:
         return positions[self.right[positions] != NONE]
+
+
+def _in_order(*columns: np.ndarray) -> np.ndarray:
+    """The positions of the columns, row by row, each once. A row may begin with NONE or where the row before ended."""
+    positions = np.stack(columns, axis=1).ravel()
+    new = positions != NONE
+    new[1:] &= positions[1:] != positions[:-1]
+    return positions[new]
 
 
 def grouped(keys: np.ndarray, values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

@@ -9,16 +9,18 @@ after the other. `reference.py` says the same in four lines.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
+from typing import AnyStr
 
 import numpy as np
 
 from twofold.tokenizer.chain import Chain, grouped
 
-__all__ = ["Merges"]
+__all__ = ["Merges", "shares"]
 
 FEW = 2000  # bytes up to which joining one pair after the other is quicker
+MANY = 1 << 21  # bytes of words that go into one chain, which takes some 60 bytes of memory for each
 
 
 class Merges:
@@ -41,7 +43,7 @@ class Merges:
         """The ids of each word (none of them empty)."""
         if not self._in_order or sum(map(len, words)) < FEW:
             return [self._one_after_the_other(word) for word in words]
-        return self._all_at_once(words)
+        return [ids for some in shares(words, MANY) for ids in self._all_at_once(some)]
 
     def _all_at_once(self, words: Sequence[bytes]) -> list[list[int]]:
         chain = Chain(words, self._byte_ids)
@@ -93,3 +95,17 @@ class Merges:
             consider(left[i])
             consider(i)
         return [i for i in token if i >= 0]
+
+
+def shares(items: Iterable[AnyStr], most: int) -> Iterator[list[AnyStr]]:
+    """The items in their order, in lists that end where their lengths reach `most`."""
+    share: list[AnyStr] = []
+    room = most
+    for item in items:
+        share.append(item)
+        room -= len(item)
+        if room <= 0:
+            yield share
+            share, room = [], most
+    if share:
+        yield share
