@@ -22,7 +22,7 @@ def evaluate(
         metavar="MODEL", help="A folder with parameters.gguf, a .gguf file, or smollm2-135m.")],
     text: Annotated[list[Path], typer.Option(
         metavar="FILE...", help="A text file in UTF-8, and more after it; each is measured, then all together.")],
-    more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", hidden=True)] = None,
+    more: Annotated[list[Path] | None, typer.Argument(metavar="FILE", hidden=True)] = None,
     context: Annotated[int | None, typer.Option(
         help="How many tokens the model sees at a time; what it was made for if not given.", min=1)] = None,
     stride: Annotated[int | None, typer.Option(
@@ -80,7 +80,7 @@ def _figures(measured: Measured) -> dict[str, Any]:
         "bits_per_byte": measured.bits_per_byte,
         "bits_per_byte_low": measured.low,
         "bits_per_byte_high": measured.high,
-        "interval": None if measured.units < 2 else f"95 %, bootstrap over {measured.units} {measured.resampled}",
+        "interval": None if math.isnan(measured.low) else f"95 %, bootstrap over {measured.units} {measured.resampled}",
         "perplexity": measured.perplexity,
         "bytes": measured.bytes,
         "tokens": measured.tokens,

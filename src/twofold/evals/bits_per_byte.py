@@ -5,7 +5,7 @@
 Unlike perplexity per token it does not depend on how the tokenizer cuts, so any two models can be compared on the same
 bytes. Every text is a document of its own: its first token is predicted from bos, each of its tokens and bytes is
 counted once, and the context is stated, since more of it helps. The interval is a bootstrap (Efron 1979): documents
-are drawn anew, with replacement, 1000 times; where there are few of them, windows of text instead.
+are drawn anew, with replacement, 1000 times; where there are few of them, blocks of text instead (Künsch 1989).
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twofold.engine.open import Engine
-from twofold.engine.scoring import windows
 from twofold.errors import SourceError
 
 if TYPE_CHECKING:
@@ -29,13 +28,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Measured", "baselines", "bits_per_byte", "bootstrap", "evaluate_texts", "score_rows"]
 
-FEW = 20  # documents; with fewer, the interval is taken over windows
+MANY = 20  # documents; with fewer, the interval is taken over blocks
+BLOCK = 128  # tokens
+LEAST = 5  # units, for an interval to say anything
 RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
 class Measured:
-    """`low` and `high` are the 95 % interval of `bits_per_byte`, nan where a single window is all there is.
+    """`low` and `high` are the 95 % interval of `bits_per_byte`, nan where there is too little text for one.
 
     `resampled` says what the interval is taken over, and `units` how many of them there were.
     """
@@ -64,9 +65,9 @@ def bits_per_byte(nats: float, n_bytes: int) -> float:
 
 
 def bootstrap(nats: np.ndarray, n_bytes: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """95 % interval of sum(nats) / (ln 2 · sum(bytes)) when the units are drawn anew; nan for fewer than two units."""
+    """95 % interval of sum(nats) / (ln 2 · sum(bytes)) when the units are drawn anew; nan for fewer than five units."""
     n = len(nats)
-    if n < 2:
+    if n < LEAST:
         return math.nan, math.nan
     random = np.random.default_rng(seed)
     draws = np.empty(RESAMPLES)
@@ -120,15 +121,14 @@ def _measure(
     nats: Sequence[np.ndarray], sizes: Sequence[np.ndarray], context: int, stride: int, without: dict[str, float]
 ) -> Measured:
     """From the nats and the bytes of each token of each document."""
-    if len(nats) >= FEW:
-        resampled, parts = "documents", list(zip(nats, sizes, strict=True))
-    else:
-        resampled = "windows"
-        parts = [
-            (n[one.first - 1 : one.end - 1], size[one.first - 1 : one.end - 1])
-            for n, size in zip(nats, sizes, strict=True)
-            for one in windows(len(n) + 1, context, stride)
-        ]
+    documents = len(nats) >= MANY
+    step = max(map(len, nats)) if documents else BLOCK
+    parts = [
+        (n[at : at + step], size[at : at + step])
+        for n, size in zip(nats, sizes, strict=True)
+        for at in range(0, len(n), step)
+    ]
+    resampled = "documents" if documents else f"blocks of {BLOCK} tokens"
     unit_nats = np.array([n.sum() for n, _ in parts])
     unit_bytes = np.array([size.sum() for _, size in parts])
     low, high = bootstrap(unit_nats, unit_bytes)
