@@ -121,7 +121,7 @@ def test_the_saved_recipe_repeats_the_run(prepared, whole, tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="Gloo under torchrun is for Linux and macOS")
 def test_two_processes_have_the_losses_of_one(prepared, whole, tmp_path):
     out = tmp_path / "two"
-    ran = run(["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0",
+    ran = run(["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
                *command(prepared, out)], env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert losses(out) == pytest.approx(losses(whole[0]), abs=2e-3)

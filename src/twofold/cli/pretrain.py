@@ -35,7 +35,7 @@ def pretrain(
     twofold data my-texts/ --out runs/text
     twofold tokenizer runs/text --vocab 4096 --out runs/tokenizer
     twofold pretrain runs/text --tokenizer runs/tokenizer/tokenizer.json --minutes 30
-    torchrun --nproc-per-node 2 -m twofold pretrain runs/text --tokenizer … --steps 500
+    torchrun --standalone --nproc-per-node 2 -m twofold pretrain runs/text --tokenizer … --steps 500
 
     Ctrl-C saves; the same command goes on. What it leaves is what `twofold make` leaves.
     """

@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,9 +97,9 @@ class _Run:
 
     def go(self) -> Trained:
         step = self.resume()
-        if step == 0:
-            self.begin()
         loss = NextTokenLoss(self.model, self.dtype, self.machine.compiles)
+        if step == 0:
+            self.begin(loss)
         steps = run_steps(self.model, loss, self.optimiser, self.rows, lambda s: self.clock.schedule.scale(s), step,
                           self.settings.clip, self.settings.accumulate, self.group)
         with _interrupt_as_event() as interrupted:
@@ -140,20 +141,29 @@ class _Run:
         self.observer.note(f"going on from step {progress.step} of {self.clock.schedule.steps_at(progress.step)}")
         return progress.step
 
-    def begin(self) -> None:
-        """What is known before the first step: where heads should look, and which token follows which."""
+    def begin(self, loss: NextTokenLoss) -> None:
+        """What is known before the first step: where heads should look, and which token follows which.
+
+        Pairs are fitted beside the compiler, which keeps one processor busy and leaves the others idle.
+        """
         if self.settings.look_back:
             look_back(self.model, self.settings.seed)
-        if self.settings.bigram_steps:
-            self.fit_bigrams()
+        with ThreadPoolExecutor(1) as aside:
+            fitting = aside.submit(self.fit_bigrams) if self.settings.bigram_steps else None
+            loss.compile_now(self.rows(0))
+        if fitting:
+            self.observer.note(f"pairs fitted: {self.bits(fitting.result()):.3f} bits per byte before the first step")
+        if self.device.type == "cpu":
+            torch.set_num_threads(self.machine.threads)
 
-    def fit_bigrams(self) -> None:
+    def fit_bigrams(self) -> float:
+        if self.device.type == "cpu" and self.machine.compiles:
+            torch.set_num_threads(max(1, self.machine.threads - 1))
         streams = [self.store.tokens("train", source) for source in self.batches.sources]
         weights = [self.batches.shares[source] / len(stream)
                    for source, stream in zip(self.batches.sources, streams, strict=True)]
         counts = bigram_counts(streams, self.recipe.model.vocab_size, weights).to(self.device)
-        nats = fit_bigrams(self.model, counts, self.settings.bigram_steps, dtype=self.dtype)
-        self.observer.note(f"bigrams fitted: {self.bits(nats):.3f} bits per byte before the first step")
+        return fit_bigrams(self.model, counts, self.settings.bigram_steps, dtype=self.dtype)
 
     def bits(self, nats: float) -> float:
         """Nats per token to bits per byte, by the training text's bytes per token."""

@@ -1,6 +1,6 @@
 """Several processes, one model: each takes its share of every batch, and gradients are averaged before each step.
 
-    torchrun --nproc-per-node 2 -m twofold pretrain …
+    torchrun --standalone --nproc-per-node 2 -m twofold pretrain …
 
 Gloo on CPU, NCCL on GPU. A run that was launched on several processes and cannot form a group fails loudly: it must
 never train replicas that do not know each other.

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from twofold.model.decoder import Decoder
+from twofold.model.decoder import Decoder, initialise
 
 __all__ = ["NextTokenLoss", "surprise"]
 
@@ -31,11 +34,21 @@ class NextTokenLoss:
     """
 
     def __init__(self, model: Decoder, dtype: torch.dtype = torch.float32, compiled: bool = False) -> None:
-        self.model, self.dtype = model, dtype
+        self.model, self.dtype, self.compiled = model, dtype, compiled
         self.surprise = torch.compile(surprise, dynamic=False) if compiled else surprise
         if compiled:
             for block in model.blocks:
                 block.compile(dynamic=False)
+
+    def compile_now(self, rows: Int[Tensor, "b s1"]) -> None:
+        """Build the code for batches like `rows` on a throwaway model of one block; the real one is left alone."""
+        if self.compiled:
+            scratch = Decoder(replace(self.model.config, n_layers=min(1, self.model.config.n_layers))).to(rows.device)
+            twin = copy(self)
+            twin.model = initialise(scratch, 0)
+            for block in scratch.blocks:
+                block.compile(dynamic=False)
+            twin(rows).backward()
 
     def __call__(self, rows: Int[Tensor, "b s1"]) -> Float[Tensor, ""]:
         hidden = self.model.hidden(rows[:, :-1], self.dtype)
