@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import lzma
 import math
+from pydoc_data.topics import topics
 
 import numpy as np
 import pytest
 
 from twofold.engine.open import open_model
 from twofold.errors import ConfigError, SourceError
-from twofold.evals.bits_per_byte import baselines, bits_per_byte, bootstrap, evaluate_texts, score_rows
+from twofold.evals.bits_per_byte import baselines, bits_per_byte, bootstrap, evaluate_texts
 from twofold.weights.parameters import load, save
 
 from ..weights.models import small_tokenizer, tiny_parameters
@@ -56,23 +57,6 @@ def test_bits_are_the_models_own_in_rows_of_the_context_from_bos(tmp_path, backe
         assert (each[name].context, each[name].stride) == (20, 20)
 
 
-def test_score_rows_is_cross_entropy_whatever_the_batch_and_the_share_of_scores_at_a_time(tmp_path, monkeypatch):
-    torch = pytest.importorskip("torch")
-    from twofold.engine import torch_backend
-    from twofold.weights.torch_state import to_decoder
-
-    decoder = to_decoder(tiny_parameters("gpt2", small_tokenizer()))
-    rows = np.random.default_rng(0).integers(0, decoder.config.vocab_size, (7, 31))
-    with torch.no_grad():
-        logits, targets = decoder(torch.from_numpy(rows[:, :-1])), torch.from_numpy(rows[:, 1:])
-        expected = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
-    for batch, scores in ((None, 1 << 22), (1, 1 << 22), (3, 1000), (7, 1)):
-        monkeypatch.setattr(torch_backend, "SCORES", scores)
-        here = score_rows(decoder, rows, batch=batch)
-        np.testing.assert_allclose(here.flatten(), expected.numpy(), rtol=1e-5, atol=1e-6)
-    assert score_rows(decoder, rows[:0]).shape == (0, 30)
-
-
 def test_a_stride_below_the_context_counts_the_same_bytes_and_sees_more(tmp_path):
     engine = engine_of("llama", tmp_path)
     plain, sliding = (evaluate_texts(engine, TEXTS, context=16, stride=stride)[1] for stride in (None, 4))
@@ -116,6 +100,8 @@ def test_baselines_are_those_of_xz_and_of_byte_frequencies():
     assert found["bytes"] == pytest.approx(1.0)
     assert found["xz"] == pytest.approx(8 * len(lzma.compress(text, preset=9)) / 400)
     assert baselines(bytes(range(256)))["bytes"] == pytest.approx(8.0)
+    prose = topics["lambda"].encode() * 3 + topics["class"].encode()
+    assert baselines(prose)["xz"] == pytest.approx(8 * len(lzma.compress(prose, preset=9)) / len(prose))
 
 
 def test_an_empty_text_and_a_context_too_long_are_refused(tmp_path):

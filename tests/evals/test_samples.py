@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from twofold.engine.open import open_model
-from twofold.evals.samples import PROMPTS, continue_text, samples
-from twofold.weights.parameters import load, save
+from twofold.evals.samples import PROMPTS, samples
+from twofold.weights.parameters import save
 
 from ..weights.models import small_tokenizer, tiny_parameters
 
@@ -27,12 +27,3 @@ def test_samples_repeat_and_seeds_differ(path):
 
 def test_a_prompt_longer_than_the_context_is_skipped(path):
     assert list(samples(open_model(path), ["x" * 500], n=2)) == []
-
-
-def test_a_decoder_in_memory_goes_on_as_its_file_does(path):
-    pytest.importorskip("torch")
-    from twofold.weights.torch_state import to_decoder
-
-    parameters = load(path)
-    (sample,) = samples(open_model(path, "torch"), ["hello"], 20, [3])
-    assert continue_text(to_decoder(parameters), parameters.tokenizer, "hello", 20, seed=3) == sample.text

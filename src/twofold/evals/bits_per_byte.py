@@ -14,19 +14,13 @@ import lzma
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from twofold.engine.open import Engine
 from twofold.errors import SourceError
 
-if TYPE_CHECKING:
-    import torch
-
-    from twofold.model.decoder import Decoder
-
-__all__ = ["Measured", "baselines", "bits_per_byte", "bootstrap", "evaluate_texts", "score_rows"]
+__all__ = ["Measured", "baselines", "bits_per_byte", "bootstrap", "evaluate_texts"]
 
 MANY = 20  # documents; with fewer, the interval is taken over blocks
 BLOCK = 128  # tokens
@@ -70,19 +64,22 @@ def bootstrap(nats: np.ndarray, n_bytes: np.ndarray, seed: int = 0) -> tuple[flo
     if n < LEAST:
         return math.nan, math.nan
     random = np.random.default_rng(seed)
-    draws = np.empty(RESAMPLES)
-    for i in range(RESAMPLES):
-        times = np.bincount(random.integers(n, size=n), minlength=n)
-        draws[i] = (times @ nats) / (times @ n_bytes)
-    low, high = np.percentile(draws / math.log(2), (2.5, 97.5))
+    draws: list[float] = []
+    while len(draws) < RESAMPLES:
+        size = min(RESAMPLES, 1 + 1_000_000 // n)
+        times = random.multinomial(n, np.full(n, 1 / n), size)  # how often each unit is drawn
+        draws += ((times @ nats) / (times @ n_bytes)).tolist()
+    low, high = np.percentile(np.array(draws[:RESAMPLES]) / math.log(2), (2.5, 97.5))
     return float(low), float(high)
 
 
 def baselines(text: bytes) -> dict[str, float]:
     """Bits per byte without any model: of `xz -9` on this text alone, and of byte frequencies counted on this text."""
+    size = min(max(4096, len(text)), 1 << 26)  # a dictionary longer than the text takes time and does nothing
+    xz = lzma.compress(text, filters=[{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": size}])
     counts = np.bincount(np.frombuffer(text, np.uint8), minlength=256)
     p = counts[counts > 0] / len(text)
-    return {"xz": 8 * len(lzma.compress(text, preset=9)) / len(text), "bytes": float(-(p * np.log2(p)).sum())}
+    return {"xz": 8 * len(xz) / len(text), "bytes": float(-(p * np.log2(p)).sum())}
 
 
 def evaluate_texts(
@@ -136,12 +133,3 @@ def _measure(
     tokens = sum(map(len, nats))
     value = bits_per_byte(total, n_bytes)
     return Measured(value, low, high, total, n_bytes, tokens, context, stride, resampled, len(parts), without)
-
-
-def score_rows(
-    model: Decoder, rows: np.ndarray, dtype: torch.dtype | None = None, batch: int | None = None
-) -> np.ndarray:
-    """Nats [n, s] of rows [n, s + 1] by a Decoder, quickly; torch is loaded when this is called."""
-    from twofold.engine import torch_backend
-
-    return torch_backend.score_rows(model, rows, dtype or torch_backend.DTYPES["float32"], batch)

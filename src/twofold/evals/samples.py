@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from twofold.contracts import Sampling, Tokenizer
-from twofold.engine.open import Engine, from_decoder
+from twofold.contracts import Sampling
+from twofold.engine.open import Engine
 
-if TYPE_CHECKING:
-    from twofold.model.decoder import Decoder
-
-__all__ = ["PROMPTS", "Sample", "continue_text", "samples"]
+__all__ = ["PROMPTS", "Sample", "samples"]
 
 PROMPTS = ("", "The", "In the year 1900,", "The capital of France is")
 
@@ -38,8 +34,3 @@ def samples(
             tokens = engine.generate(ids, n, Sampling(seed=seed), candidates=0)
             written = [token.id for token in tokens if token.id != engine.tokenizer.eos_id]
             yield Sample(prompt, seed, engine.tokenizer.decode(written))
-
-
-def continue_text(model: Decoder, tokenizer: Tokenizer, prompt: str, n: int, seed: int = 0) -> str:
-    """What a Decoder in memory, such as one in training, adds to `prompt` in at most `n` tokens."""
-    return "".join(one.text for one in samples(from_decoder(model, tokenizer), (prompt,), n, (seed,)))
