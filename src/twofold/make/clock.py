@@ -41,6 +41,12 @@ class Clock:
         """The median of the recent ticks."""
         return sorted(self.durations)[len(self.durations) // 2] if self.durations else 0.0
 
+    def left(self, step: int) -> float:
+        """Seconds until the end: of the budget, or else of the steps at the usual speed."""
+        if self.budget:
+            return max(0.0, self.budget - self.spent)
+        return (self.schedule.steps_at(step) - step) * self.usual
+
     def due(self, step: int) -> bool:
         """Whether the plan should be looked at before `step`: soon after the start, then every tenth step."""
         return self.budget > 0 and (step in (3, 6) or step % 10 == 0)

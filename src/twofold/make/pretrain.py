@@ -177,7 +177,7 @@ class _Run:
     def tell(self, done: Step) -> None:
         rate = self.tokens_per_step / done.seconds
         elapsed = self.clock.tick()
-        left = (self.clock.schedule.steps_at(done.step) - done.step - 1) * self.clock.usual
+        left = self.clock.left(done.step + 1)
         info = {"bits_per_byte": self.bits(done.loss), "tokens_per_second": rate, "elapsed": elapsed,
                 "mfu": rate * self.flops_per_token / (self.machine.peak * self.group.world)}
         if self.leads:
