@@ -124,6 +124,7 @@ LIES = {
     "mixture of experts": {"llama.expert_count": 8},
     "tokenizer.ggml.model is array": {"tokenizer.ggml.model": np.array([1, 2])},
     "general.architecture is ['llama']": {"general.architecture": ["llama"]},
+    "general.architecture is array": {"general.architecture": np.array([1, 2])},
     "the tokenizer is 'llama'": {"tokenizer.ggml.model": "llama"},
     "token_type is not one whole number": {"tokenizer.ggml.token_type": np.zeros(3, np.int32)},
     "the merge 'a' is not two tokens with a space": {"tokenizer.ggml.merges": ["a"]},

@@ -82,21 +82,19 @@ def from_metadata(metadata: Mapping[str, Any], tied: bool, where: str) -> tuple[
         raise FileFormatError(
             f"{where}: the architecture is {a!r:.60}, and only {', '.join(FAMILIES)} and twofold's own can be run"
         )
+    standard = None if a == "twofold" else _from_standard(metadata, a, tied, where)
     own = {name: metadata[f"twofold.{name}"] for name in FIELD_TYPES if f"twofold.{name}" in metadata}
-    if a == "twofold" or len(own) == len(FIELD_TYPES):
-        missing = [name for name in FIELD_TYPES if name not in own]
-        if missing:
-            raise FileFormatError(f"{where} has no key twofold.{missing[0]}, which says the model's {missing[0]}")
-        whole = checked_config(own, where)
-        if whole.tied != tied:
-            raise FileFormatError(f"{where}: twofold.tied is {whole.tied}, but output.weight says otherwise")
-        if a == "twofold":
-            return a, whole
-    standard = _from_standard(metadata, a, tied, where)
-    if len(own) == len(FIELD_TYPES):
+    missing = [name for name in FIELD_TYPES if name not in own]
+    if missing and standard is not None:
+        return a, standard
+    if missing:
+        raise FileFormatError(f"{where} has no key twofold.{missing[0]}, which says the model's {missing[0]}")
+    whole = checked_config(own, where)
+    if whole.tied != tied:
+        raise FileFormatError(f"{where}: twofold.tied is {whole.tied}, but output.weight says otherwise")
+    if standard is not None:
         _agree(whole, standard, where)
-        return a, whole
-    return a, standard
+    return a, whole
 
 
 def _from_standard(metadata: Mapping[str, Any], a: str, tied: bool, where: str) -> ModelConfig:

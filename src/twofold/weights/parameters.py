@@ -163,7 +163,8 @@ def _check_state(config: ModelConfig, state: Mapping[str, np.ndarray]) -> None:
 
 def _repeats_embedding(file: gguf.GGUF) -> bool:
     """Older GPT-2 files hold the tied matrix twice."""
-    if file.metadata.get("general.architecture") != "gpt2" or "token_embd.weight" not in file.tensors:
+    architecture = gguf.typed(file.metadata, "general.architecture", str, "", str(file.path))
+    if architecture != "gpt2" or "token_embd.weight" not in file.tensors:
         return False
     head, embedding = (file.blocks(name) for name in ("output.weight", "token_embd.weight"))
     return head.dtype == embedding.dtype and head.tobytes() == embedding.tobytes()
