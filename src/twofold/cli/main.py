@@ -12,6 +12,7 @@ import errno
 import importlib
 import keyword
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -90,12 +91,13 @@ def _exit_code(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except MissingExtra as error:
-        return _say(error, f"{error}{_from_a_checkout()}", error.exit_code)
+        return _say(error, f"{error}{_from_a_checkout(str(error))}", error.exit_code)
     except ModuleNotFoundError as error:
         if not error.name or error.name.split(".")[0] == "twofold":
             return _unexpected(error)
         missing = f"this needs the package {error.name.split('.')[0]!r}, which is not installed"
-        return _say(error, f"{missing}; install it with: pip install 'twofold[train]'{_from_a_checkout()}", 2)
+        way_out = "pip install 'twofold[train]'"
+        return _say(error, f"{missing}; install it with: {way_out}{_from_a_checkout(way_out)}", 2)
     except TwofoldError as error:
         return _say(error, str(error), error.exit_code)
     except OSError as error:
@@ -126,10 +128,10 @@ def _abandon_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _from_a_checkout() -> str:
+def _from_a_checkout(message: str) -> str:
     """In a checkout the front door installs extras into its own environment."""
-    door = Path(__file__).parents[3] / "twofold"
-    return f" (in this checkout: TWOFOLD_EXTRAS=NAME-OF-EXTRA {door} …)" if door.is_file() else ""
+    extra, door = re.search(r"twofold\[(\w+)\]", message), Path(__file__).parents[3] / "twofold"
+    return f" (in this checkout: TWOFOLD_EXTRAS={extra[1]} {door} …)" if extra and door.is_file() else ""
 
 
 def _unexpected(error: Exception) -> int:
