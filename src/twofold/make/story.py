@@ -36,7 +36,9 @@ from twofold.tokenizer.train import train_bpe
 from twofold.train.distributed import join_group
 from twofold.train.machine import Machine, measure, pick_device
 
-__all__ = ["Prepared", "make"]
+__all__ = ["WISHES", "Prepared", "make"]
+
+WISHES = "wishes.json"
 
 
 def make(
@@ -53,9 +55,10 @@ def make(
     observer = Silent() if group.rank else observer
     try:
         with group.leader_first():
-            folder.mkdir(parents=True, exist_ok=True)
-            _same_wishes(wishes, recipe, folder)
+            wanted = json.dumps(recipe.to_dict() if recipe else wishes.to_dict(), indent=1, sort_keys=True)
+            _refuse_other_wishes(wanted, folder)
             corpus = _text(wishes, recipe, prepared, folder, observer)
+            atomic_write(folder / WISHES, wanted)
             recipe, machine = _plan(wishes, recipe, corpus, folder, observer)
             if plan_only:
                 return {**_read(folder / "plan.json"), "recipe": recipe.to_dict()}
@@ -146,16 +149,13 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _same_wishes(wishes: Wishes, recipe: Recipe | None, folder: Path) -> None:
-    path = folder / "wishes.json"
-    wanted = json.dumps(recipe.to_dict() if recipe else wishes.to_dict(), indent=1, sort_keys=True)
+def _refuse_other_wishes(wanted: str, folder: Path) -> None:
+    path = folder / WISHES
     if path.exists() and path.read_text(encoding="utf-8") != wanted:
         raise ConfigError(
             f"{folder} holds a run that was begun with other wishes (see {path}); "
             "choose another folder with --out, or give the same wishes to go on with that run"
         )
-    if not path.exists():
-        atomic_write(path, wanted)
 
 
 def _tokenizer(recipe: Recipe, corpus: Corpus, folder: Path, observer: Observer) -> BPETokenizer:
