@@ -210,13 +210,14 @@ def compare_hard_texts(ours: BPETokenizer, texts: list[str], names: list[str]) -
 
 
 def compare_sizes(learn: list[str], held_out: dict[str, list[str]]) -> None:
-    print("\nBytes per token on text held out (larger: fewer tokens)")
-    for source, texts in held_out.items():
-        print(f"\n  {source:12}" + "".join(f"{size:>9,}" for size in (1024, 2048, 4096, 8192, 16384)))
-        for pre in PATTERNS:
-            largest = train_bpe(learn, 16384, pre)
-            ratios = [bytes_per_token(shrink(largest, size), texts) for size in (1024, 2048, 4096, 8192, 16384)]
-            print(f"  {pre:12}" + "".join(f"{ratio:9.3f}" for ratio in ratios))
+    sizes = (1024, 2048, 4096, 8192, 16384)
+    print("Bytes per token on text held out (larger: fewer tokens)\n")
+    print(f"  {'':10} {'':10}" + "".join(f"{size:>9,}" for size in sizes))
+    for pre in PATTERNS:
+        largest = train_bpe(learn, max(sizes), pre)
+        for source, texts in held_out.items():
+            ratios = [bytes_per_token(shrink(largest, size), texts) for size in sizes]
+            print(f"  {pre:10} {source:10}" + "".join(f"{ratio:9.3f}" for ratio in ratios), flush=True)
 
 
 def show(values: dict[str, float], unit: str) -> None:

@@ -56,15 +56,16 @@ class BPETokenizer:
         self.tokens, self.merges, self.specials = list(tokens), list(merges), dict(specials)
         self.pre, self.bos_id, self.eos_id, self.add_bos = pre, bos_id, eos_id, add_bos
         self.vocab_size = len(self.tokens)
-        _check(self)
         special = set(self.specials.values())
-        spelled = {i: _unspelled(token) for i, token in enumerate(self.tokens) if i not in special}
-        self._bytes = [spelled.get(i) or token.encode() for i, token in enumerate(self.tokens)]
-        ordinary = {raw: i for i, raw in spelled.items() if raw is not None}
-        pairs = [(unspell(left), unspell(right)) for left, right in self.merges]
-        self._byte_ids = [ordinary.get(bytes([byte])) for byte in range(256)]
-        self._merges = Merges(ordinary, pairs, unknown=self.vocab_size)
-        self._whole = ordinary if pre == "llama-bpe" else {}
+        unspelled = ((token, _unspelled(token)) for i, token in enumerate(self.tokens) if i not in special)
+        ordinary = {token: raw for token, raw in unspelled if raw is not None}
+        _check(self, ordinary)
+        self._bytes = [ordinary.get(token) or token.encode() for token in self.tokens]
+        ids = {ordinary[token]: i for i, token in enumerate(self.tokens) if token in ordinary}
+        pairs = [(ordinary[left], ordinary[right]) for left, right in self.merges]
+        self._byte_ids = [ids.get(bytes([byte])) for byte in range(256)]
+        self._merges = Merges(ids, pairs, unknown=self.vocab_size)
+        self._whole = ids if pre == "llama-bpe" else {}
         longest_first = sorted(self.specials, key=len, reverse=True)
         self._special = re.compile(f"({'|'.join(map(re.escape, longest_first))})") if longest_first else None
         self._known: dict[str, list[int]] = {}
@@ -172,7 +173,7 @@ def _unspelled(token: str) -> bytes | None:
         return None
 
 
-def _check(tokenizer: BPETokenizer) -> None:
+def _check(tokenizer: BPETokenizer, ordinary: Mapping[str, bytes]) -> None:
     tokens, size = tokenizer.tokens, tokenizer.vocab_size
     if tokenizer.pre not in PATTERNS:
         raise FileFormatError(
@@ -185,10 +186,9 @@ def _check(tokenizer: BPETokenizer) -> None:
         raise FileFormatError("the vocabulary holds none of the 256 bytes, so it is not a byte-level one")
     if len(set(tokenizer.merges)) != len(tokenizer.merges):
         raise FileFormatError("the same merge is listed twice")
-    special = set(tokenizer.specials.values())
     for left, right in tokenizer.merges:
         for token in (left, right, left + right):
-            if token not in ids or ids[token] in special or _unspelled(token) is None:
+            if token not in ordinary:
                 raise FileFormatError(
                     f"the merge {left!r:.40} + {right!r:.40} needs {token!r:.40}, "
                     "which is not an ordinary token of the vocabulary"
