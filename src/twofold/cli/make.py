@@ -8,7 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from twofold.cli.choices import choices, parse_sets
-from twofold.cli.options import AsJson, Compiled, Device, Dtype, Mix, Sets, Steps, Threads
+from twofold.cli.options import (
+    AsJson,
+    Compiled,
+    Device,
+    Dtype,
+    HubConfig,
+    HubSplit,
+    LimitMb,
+    Mix,
+    RulesName,
+    Sets,
+    Steps,
+    TextField,
+    Threads,
+    ValShare,
+)
 from twofold.cli.output import console, duration, print_json, size
 
 if TYPE_CHECKING:
@@ -42,12 +57,12 @@ def make(
     threads: Threads = 0,
     compiled: Compiled = True,
     store: Annotated[str, typer.Option("--type", help="How the file stores weights: F32, BF16, F16 or Q8_0.")] = "BF16",
-    val_share: Annotated[float, typer.Option(help="Part of the documents that is held out for measuring.")] = 0.05,
-    rules: Annotated[str, typer.Option(help="Quality rules: auto, light, web or none.")] = "auto",
-    text_field: Annotated[str | None, typer.Option(help="The field of records that holds the text.")] = None,
-    config: Annotated[str | None, typer.Option(help="Configuration of an hf: data set.")] = None,
-    split: Annotated[str, typer.Option(help="Split of an hf: data set.")] = "train",
-    limit_mb: Annotated[float, typer.Option(help="How much text to take from an hf: data set.")] = 100,
+    val_share: ValShare = 0.05,
+    rules: RulesName = "auto",
+    text_field: TextField = None,
+    config: HubConfig = None,
+    split: HubSplit = "train",
+    limit_mb: LimitMb = 100,
     plan_only: Annotated[bool, typer.Option("--plan", help="Prepare the text, print the plan, and stop.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -6,7 +6,22 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AsJson", "Compiled", "Device", "Dtype", "Mix", "Sets", "Steps", "Threads"]
+__all__ = [
+    "AsJson",
+    "Compiled",
+    "Device",
+    "Dtype",
+    "HubConfig",
+    "HubSplit",
+    "LimitMb",
+    "Mix",
+    "RulesName",
+    "Sets",
+    "Steps",
+    "TextField",
+    "Threads",
+    "ValShare",
+]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Compiled = Annotated[bool, typer.Option("--compile/--no-compile", help="Build machine code, if there is a compiler.")]
@@ -19,3 +34,9 @@ Sets = Annotated[
 ]
 Steps = Annotated[int | None, typer.Option(help="Train for so many steps and mind no clock.")]
 Threads = Annotated[int, typer.Option(help="Threads on a CPU; 0: measured.")]
+HubConfig = Annotated[str | None, typer.Option(help="Configuration of an hf: data set.")]
+HubSplit = Annotated[str, typer.Option(help="Split of an hf: data set.")]
+LimitMb = Annotated[float, typer.Option(help="How much text to take from an hf: data set.")]
+RulesName = Annotated[str, typer.Option(help="Quality rules: auto, light, web or none.")]
+TextField = Annotated[str | None, typer.Option(help="The field of records that holds the text.")]
+ValShare = Annotated[float, typer.Option(help="Part of the documents that is held out for measuring.")]
