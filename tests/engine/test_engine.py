@@ -137,6 +137,16 @@ def test_an_engine_around_a_decoder_in_memory_is_that_of_its_file(llama):
     assert [one.id for one in memory.generate(ids, 30, ANY)] == [one.id for one in file.generate(ids, 30, ANY)]
 
 
+def test_a_file_packed_as_run_py_cannot_read_it_runs_on_torch_unless_numpy_was_asked_for(llama, monkeypatch):
+    expected = [one.id for one in open_model(llama).generate([1], 20, ANY)]
+    monkeypatch.delitem(run.TYPES, 30)  # BF16
+    engine = open_model(llama)
+    assert engine.backend.name == "torch"
+    assert [one.id for one in engine.generate([1], 20, ANY)] == expected
+    with pytest.raises(FileFormatError):
+        open_model(llama, "numpy")
+
+
 def test_what_cannot_be_opened_says_why(tmp_path, llama):
     (tmp_path / "bad.gguf").write_bytes(b"GGUF\x03\x00\x00\x00")
     with pytest.raises(FileFormatError):

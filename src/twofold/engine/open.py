@@ -19,7 +19,7 @@ from twofold.engine.backend import Backend
 from twofold.engine.numpy_backend import NumpyBackend
 from twofold.engine.sampling import check, choose
 from twofold.engine.scoring import score_documents
-from twofold.errors import ConfigError, require
+from twofold.errors import ConfigError, FileFormatError, require
 from twofold.model.config import ModelConfig
 from twofold.weights.locate import locate
 from twofold.weights.parameters import load
@@ -131,8 +131,9 @@ def open_model(
 ) -> Engine:
     """Open a folder, a GGUF file or a known name.
 
-    `auto` generates with NumPy, needs no torch, and scores long texts with torch where it is installed; naming a
-    device or a dtype means torch. Raises SourceError, MissingExtra, FileFormatError or ConfigError.
+    `auto` generates with NumPy and needs no torch, but uses it, where it is installed, to score long texts and to run
+    files in forms that run.py does not read (K-quants); naming a device or a dtype means torch. Raises SourceError,
+    MissingExtra, FileFormatError or ConfigError.
     """
     path = locate(model)
     if backend not in ("auto", "numpy", "torch"):
@@ -141,17 +142,25 @@ def open_model(
     if backend == "numpy" and wants_torch:
         raise ConfigError(f"the numpy backend runs on the cpu in float32 only, not on {device} in {dtype}; use torch")
     about = load(path, arrays=False)
-    chosen: Backend
-    if backend == "torch" or (backend == "auto" and wants_torch):
+    chosen = None if backend == "torch" or wants_torch else _numpy_backend(path, backend)
+    if chosen is None:
         require("torch", "train", "the torch backend")
         from twofold.engine.torch_backend import load_backend
 
         chosen = load_backend(path, device, dtype)
-    else:
-        chosen = NumpyBackend(path)
     return Engine(
         about.config, about.tokenizer, chosen, about.tokenizer.add_bos, about.chat_template, path, backend
     )
+
+
+def _numpy_backend(path: Path, backend: BackendName) -> Backend | None:
+    """None where the choice is free, run.py does not read the form that the file is packed in, and torch is here."""
+    try:
+        return NumpyBackend(path)
+    except FileFormatError:
+        if backend == "auto" and importlib.util.find_spec("torch"):
+            return None
+        raise
 
 
 def from_decoder(model: Decoder, tokenizer: Tokenizer, dtype: torch.dtype | None = None) -> Engine:
