@@ -10,7 +10,7 @@ Whatever the shape, the step's Frobenius norm is lr * sqrt(rows): inputs of RMS 
 
 The polynomials cost as many operations as some hundred tokens of training, much when a step has only some thousand.
 So a matrix is taken in blocks of one head, or as many neurons: rows of what reads the stream, columns of what writes
-to it. That costs a fifth, and learns as well (benchmarks/ablation.py).
+to it. That costs a fifth, and learned as well in the runs that LOG.md lists.
 
 Jordan et al. 2024 (Muon); the coefficients are Polar Express, Amsel et al. 2025, arXiv:2505.16932, table 1:
 the best for singular values between 0.001 and 1 at each number of steps so far.
