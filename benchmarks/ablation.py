@@ -18,6 +18,8 @@ from pathlib import Path
 CHANGES = {
     "the plan": [],
     "no bigram start": ["--set", "train.bigram_steps=0", "--set", "train.optimiser.embedding_lr=0.3"],
+    "no heads that look back": ["--set", "train.look_back=false"],
+    "Muon on whole matrices": ["--set", "train.optimiser.block=0"],
     "AdamW for all": ["--set", "train.optimiser.kind=adamw", "--set", "train.optimiser.lr=0.004"],
     "vocabulary 2048": ["--vocab", "2048"],
     "vocabulary 8192": ["--vocab", "8192"],
