@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 import twofold.run
-from twofold.engine.open import open_model
+from twofold.engine.open import Engine, open_model
 from twofold.model.config import ModelConfig
 from twofold.model.shapes import parameter_shapes
 from twofold.tokenizer.train import train_bpe
@@ -107,7 +107,7 @@ def programs(parameters: Parameters, folder: Path) -> Iterator[Program]:
     path = folder / "parameters.gguf"
     save(path, parameters.config, parameters.state, parameters.tokenizer, dtype="F32")
     engine = open_model(path, backend="torch", device="cpu")
-    yield Program("engine (torch)", engine.prompt, lambda: engine.backend.session().read)
+    yield Program("engine (torch)", engine.prompt, lambda: _reader(engine))
     yield _run_py(path)
     if parameters.config.architecture == "twofold":
         print("llama.cpp and transformers do not know this shape", file=sys.stderr)
@@ -117,6 +117,11 @@ def programs(parameters: Parameters, folder: Path) -> Iterator[Program]:
             print(f"{module} is not installed: left out", file=sys.stderr)
         else:
             yield make(parameters, folder)
+
+
+def _reader(engine: Engine) -> Callable[[list[int]], np.ndarray]:
+    cache = engine.backend.new_cache(engine.context)
+    return lambda ids: engine.backend.step([(cache, ids)])[0]
 
 
 def _run_py(path: Path) -> Program:

@@ -27,12 +27,17 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next token is drawn. Order: top-k, top-p, min-p, then temperature (0 is greedy)."""
+    """How the next token is drawn. Order: repetition penalty, top-k, top-p, min-p, then temperature (0 is greedy).
+
+    With `repeat` above 1 a token among the latest 64 (of prompt and answer) has its score divided by it where that is
+    positive, and multiplied by it where it is negative.
+    """
 
     temperature: float = 0.8
     top_k: int = 40
     top_p: float = 0.95
     min_p: float = 0.05
+    repeat: float = 1.0
     seed: int = 0
 
 

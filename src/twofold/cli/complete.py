@@ -30,6 +30,8 @@ def complete(
     top_p: Annotated[float, typer.Option(help="Keep the fewest tokens that hold this much of the chance.")] = 0.95,
     min_p: Annotated[float, typer.Option(
         help="Keep tokens at least this many times as likely as the likeliest.")] = 0.05,
+    repeat: Annotated[float, typer.Option(
+        help="Above 1, what was written lately is less likely to come again; 1.1 is a lot.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Which of the possible texts.")] = 0,
     show_probabilities: Annotated[bool, typer.Option(
         "--show-probabilities", help="Show the candidates for each token, with their chances.")] = False,
@@ -52,7 +54,7 @@ def complete(
     from twofold.contracts import Sampling
     from twofold.engine.open import open_model
 
-    sampling = Sampling(temperature, top_k, top_p, min_p, seed)
+    sampling = Sampling(temperature, top_k, top_p, min_p, repeat, seed)
     if text == "-":
         text = sys.stdin.read()
     begun = time.perf_counter()

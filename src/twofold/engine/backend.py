@@ -10,7 +10,7 @@ cache holds, and scores what may come next:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -33,12 +33,12 @@ class Cache(Protocol):
         """Forget all but the first n positions."""
         ...
 
-    def copy_from(self, other: Cache, n: int) -> None:
+    def copy_from(self, other: Any, n: int) -> None:
         """Hold the first n positions of another cache of the same backend, and nothing else."""
         ...
 
 
-Reads = Sequence[tuple[Cache, Sequence[int]]]
+Reads = Sequence[tuple[Any, Sequence[int]]]  # a Cache of the same backend, and ids
 
 
 class Backend(Protocol):

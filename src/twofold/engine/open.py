@@ -76,14 +76,14 @@ class Engine:
         return self._generate(list(prompt), n, sampling, candidates)
 
     def _generate(self, ids: list[int], n: int, sampling: Sampling, candidates: int) -> Iterator[Token]:
-        random = np.random.default_rng(sampling.seed)
-        session, length, read = self.backend.session(), 0, list(ids)
+        random, read = np.random.default_rng(sampling.seed), ids
+        cache = self.backend.new_cache(min(self.context, len(ids) + n))
         for _ in range(n):
-            if length == self.context:
-                session, length, read = self.backend.session(), 0, ids[-max(1, self.context // 2) :]
-            logits = session.read(read)[: self.tokenizer.vocab_size]  # rows of padding are no tokens
-            length += len(read)
-            token = choose(logits, sampling, random, candidates)
+            if cache.length == self.context:
+                cache.keep(0)
+                read = ids[-max(1, self.context // 2) :]
+            logits = self.backend.step([(cache, read)])[0, : self.tokenizer.vocab_size]  # padding rows are no tokens
+            token = choose(logits, sampling, random, candidates, ids)
             ids.append(token.id)
             read = [token.id]
             yield token

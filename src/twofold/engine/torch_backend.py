@@ -10,42 +10,78 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 
+from twofold.contracts import Sampling
+from twofold.engine.backend import CacheKind, Reads
+from twofold.engine.sampling import draw
 from twofold.errors import ConfigError
 from twofold.model.decoder import Decoder
 from twofold.weights.parameters import load
 from twofold.weights.torch_state import to_decoder
 
-__all__ = ["TorchBackend", "TorchSession", "load_backend", "score_rows"]
+__all__ = ["TorchBackend", "TorchCache", "load_backend", "score_rows"]
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 BATCH_TOKENS = 16384  # that go through the blocks at a time
 SCORES = 1 << 22  # logits that exist at a time: 16 MiB in float32, which a cache can hold
 
 
+class TorchCache:
+    """One dict of keys and values a block, which grow as needed, so that `room` is only a number."""
+
+    def __init__(self, model: Decoder, room: int) -> None:
+        self.room, self.blocks = room, model.new_cache()
+        self.positions = 0
+
+    @property
+    def length(self) -> int:
+        return self.positions
+
+    def keep(self, n: int) -> None:
+        self._take(self, n, copy=False)
+
+    def copy_from(self, other: TorchCache, n: int) -> None:
+        self._take(other, n, copy=True)
+
+    def _take(self, other: TorchCache, n: int, copy: bool) -> None:
+        self.positions = min(other.positions, n)
+        first = [{name: kv[:, :, : self.positions] for name, kv in block.items()} for block in other.blocks]
+        self.blocks = [{name: kv.clone() if copy else kv for name, kv in block.items()} for block in first]
+        if not self.positions:
+            self.blocks = [{} for _ in self.blocks]
+
+
 class TorchBackend:
-    """Matrix products run in `dtype`, on the device of the model."""
+    """Matrix products run in `dtype`, on the device of the model; the texts of a step one after another."""
 
     name = "torch"
 
     def __init__(self, model: Decoder, dtype: torch.dtype = torch.float32) -> None:
         self.model, self.dtype = model, dtype
 
-    def session(self) -> TorchSession:
-        return TorchSession(self.model, self.dtype)
+    def new_cache(self, room: int, kind: CacheKind = "float16") -> TorchCache:
+        return TorchCache(self.model, room)
+
+    def step(self, reads: Reads, every: bool = False) -> np.ndarray:
+        return np.concatenate([self._read(cache, ids, every) for cache, ids in reads])
+
+    def _read(self, cache: TorchCache, ids: Sequence[int], every: bool) -> np.ndarray:
+        with torch.inference_mode():
+            x = self.model.hidden(self._table(ids), self.dtype, cache.blocks)[0]
+            cache.positions += len(ids)
+            return F.linear(x if every else x[-1:], self.model.W_U.to(self.dtype)).float().cpu().numpy()
+
+    def _table(self, ids: Sequence[int]) -> torch.Tensor:
+        return torch.tensor([list(ids)], device=self.model.W_E.device)
+
+    def draw(self, logits: np.ndarray, sampling: Sampling, u: float, recent: Sequence[int]) -> tuple[int, float]:
+        return draw(logits, sampling, u, recent)
+
+    def states(self, ids: Sequence[int]) -> np.ndarray:
+        with torch.inference_mode():
+            return self.model.hidden(self._table(ids), self.dtype)[0].float().cpu().numpy()
 
     def score_rows(self, rows: np.ndarray) -> np.ndarray:
         return score_rows(self.model, rows, self.dtype)
-
-
-class TorchSession:
-    def __init__(self, model: Decoder, dtype: torch.dtype) -> None:
-        self.model, self.dtype, self.cache = model, dtype, model.new_cache()
-
-    def read(self, ids: Sequence[int]) -> np.ndarray:
-        with torch.inference_mode():
-            table = torch.tensor([list(ids)], device=self.model.W_E.device)
-            last = self.model.hidden(table, self.dtype, self.cache)[0, -1]
-            return (self.model.W_U.to(self.dtype) @ last).float().cpu().numpy()
 
 
 def load_backend(path: Path, device: str = "auto", dtype: str = "float32") -> TorchBackend:
