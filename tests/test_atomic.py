@@ -49,6 +49,14 @@ def test_a_full_disk_is_named_with_the_path_and_the_free_space(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_folders_that_were_made_for_what_did_not_come_are_gone_again(tmp_path):
+    (tmp_path / "there").mkdir()
+    for write in (writing, writing_folder):
+        with pytest.raises(DiskFull), write(tmp_path / "there" / "a" / "b" / "c"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
+
+
 def test_a_place_that_cannot_be_written_is_the_users_mistake(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="choose another place"):

@@ -40,13 +40,13 @@ def disk_full_is_named(path: Path) -> Iterator[None]:
 def writing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary sibling of `path`; rename it into place on success, remove it on failure.
 
-    Missing parent folders are made. A file has one writer at a time. Raises DiskFull when the disk or the quota is
-    full, UserError when the place cannot be written to.
+    Missing parent folders are made, and removed again on failure. A file has one writer at a time. Raises DiskFull when
+    the disk or the quota is full, UserError when the place cannot be written to.
     """
     path = Path(path)
     temporary = _temporary(path)
     with disk_full_is_named(path), _refusal_is_named(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        made = _make_folder(path.parent)
         try:
             yield temporary
             with open(temporary, "rb+") as written:
@@ -55,6 +55,7 @@ def writing(path: str | os.PathLike[str]) -> Iterator[Path]:
             _sync_folder(path.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
+            _remove_empty(made)
             raise
 
 
@@ -68,7 +69,7 @@ def writing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = _temporary(path)
     with disk_full_is_named(path), _refusal_is_named(path):
         shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
+        made = _make_folder(temporary)
         try:
             yield temporary
             shutil.rmtree(path, ignore_errors=True)
@@ -76,6 +77,7 @@ def writing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
             _sync_folder(path.parent)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
+            _remove_empty(made)
             raise
 
 
@@ -99,6 +101,23 @@ def _refusal_is_named(path: Path) -> Iterator[None]:
 def _temporary(path: Path) -> Path:
     """Fixed, so that what a killed process left is overwritten by the next one that writes there."""
     return path.with_name(f".{path.name}.tmp")
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Make `folder` and what is missing above it; returns those that were made, the deepest first."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except BaseException:
+        _remove_empty(missing)
+        raise
+    return missing
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _sync_folder(folder: Path) -> None:
