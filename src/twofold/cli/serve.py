@@ -1,0 +1,84 @@
+"""`twofold serve`: models behind an HTTP API and a page in the browser, until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from twofold.cli.options import AsJson
+from twofold.cli.output import duration, print_json
+
+__all__ = ["serve"]
+
+
+def serve(
+    models: Annotated[list[str], typer.Argument(
+        metavar="MODEL...", help="Folders with parameters.gguf, .gguf files, or smollm2-135m; NAME=MODEL names one.")],
+    host: Annotated[str, typer.Option(help="Where to listen; beyond this machine needs a key.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes any that is free.", min=0, max=65535)] = 8080,
+    api_key: Annotated[str | None, typer.Option(
+        envvar="TWOFOLD_API_KEY", help="Who asks must know it. Others on this machine can read it here, but not in "
+        "the variable TWOFOLD_API_KEY.")] = None,
+    slots: Annotated[int, typer.Option(help="Answers that one model writes at a time.", min=1)] = 16,
+    waiting: Annotated[int, typer.Option(help="Answers that may wait for a slot; more are told to come back.")] = 64,
+    timeout: Annotated[float, typer.Option(help="Seconds that one request may take.", min=1)] = 600,
+    allow_host: Annotated[list[str] | None, typer.Option(
+        metavar="NAME", help="A name that this server goes by, as behind a proxy.")] = None,
+    allow_origin: Annotated[list[str] | None, typer.Option(
+        metavar="ORIGIN", help="A web page that may use it, such as https://example.org.")] = None,
+    backend: Annotated[str, typer.Option(help="native, numpy, torch, or auto.")] = "auto",
+    quiet: Annotated[bool, typer.Option("--quiet", help="No line for each request.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Serve models to programs that speak OpenAI's protocol, and a chat page to browsers.
+
+    \b
+    twofold serve runs/mine
+    twofold serve runs/mine small=other.gguf --port 8000
+    TWOFOLD_API_KEY=secret twofold serve smollm2-135m --host 0.0.0.0
+
+    It listens on this machine only, unless told otherwise. Lines about requests go to standard error. Ctrl-C takes no
+    more requests and finishes those there are; a second one does not wait. With --json, one object says where it
+    listens, and the lines are JSON too.
+    """
+    from twofold.engine.open import open_model
+    from twofold.errors import require
+    from twofold.serve.settings import Settings
+
+    for package in ("pydantic", "starlette", "uvicorn"):
+        require(package, "serve", "twofold serve")
+    from twofold.engine.service import Service
+    from twofold.serve import listen
+    from twofold.serve.app import application
+    from twofold.serve.shelf import Served, Shelf, named
+    from twofold.serve.state import State
+
+    settings = Settings(
+        host=host, port=port, api_key=api_key, allowed_hosts=tuple(allow_host or ()), waiting=waiting,
+        allowed_origins=tuple(allow_origin or ()), slots=slots, answer_seconds=timeout,
+    )  # fmt: skip
+    listening = listen.bind(host, port)
+    served = []
+    for name, model in map(named, models):
+        begun = time.perf_counter()
+        engine = open_model(model, backend)  # type: ignore[arg-type]
+        served.append(Served(name, engine, Service(engine, slots=slots)))
+        print(f"{name}: open in {duration(time.perf_counter() - begun)}, context {engine.context}, "
+              f"{engine.backend.name}", file=sys.stderr)  # fmt: skip
+    shelf, address = Shelf(served), listen.url(listening, host)
+
+    def ready() -> None:
+        if as_json:
+            print_json({"url": address, "api": f"{address}/v1", "models": [one.name for one in shelf],
+                        "pid": os.getpid()})  # fmt: skip
+        else:
+            print(f"{address}/      the page\n{address}/v1    the API (OpenAI's); Ctrl-C stops")
+        sys.stdout.flush()
+
+    app = application(State(settings, shelf), quiet=quiet, as_json=as_json)
+    listen.run(app, listening, settings, ready)
+    shelf.close(0)

@@ -1,0 +1,106 @@
+"""The application: which path is answered by what, and what every request passes on its way there.
+
+    Log  ->  Guard (Host, Origin, key)  ->  the endpoint  ->  errors as OpenAI's clients know them
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request as HTTPRequest
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from twofold.serve import about, pages, tokens
+from twofold.serve.chat import chat_completions
+from twofold.serve.completions import completions
+from twofold.serve.embeddings import embeddings
+from twofold.serve.guard import Guard
+from twofold.serve.log import Log
+from twofold.serve.openapi import description
+from twofold.serve.problems import Problem, from_error
+from twofold.serve.receiving import Gone
+from twofold.serve.state import State, state_of
+
+__all__ = ["application"]
+
+
+async def _openapi(http: HTTPRequest) -> Response:
+    state = state_of(http)
+    return JSONResponse(description(key=state.settings.api_key is not None))
+
+
+API = (
+    Route("/v1/models", about.models, methods=["GET"]),
+    Route("/v1/models/{name:path}", about.model, methods=["GET"]),
+    Route("/v1/chat/completions", chat_completions, methods=["POST"]),
+    Route("/v1/completions", completions, methods=["POST"]),
+    Route("/v1/embeddings", embeddings, methods=["POST"]),
+    Route("/tokenize", tokens.tokenize, methods=["POST"]),
+    Route("/detokenize", tokens.detokenize, methods=["POST"]),
+    Route("/tokenizer_info", tokens.tokenizer_info, methods=["GET"]),
+    Route("/health", about.health, methods=["GET"]),
+    Route("/metrics", about.metrics, methods=["GET"]),
+    Route("/openapi.json", _openapi, methods=["GET"]),
+)
+PAGES = (
+    Route("/", pages.page, methods=["GET"]),
+    Route("/pages/{name:path}", pages.page, methods=["GET"]),
+)
+
+
+def application(state: State, *, quiet: bool = False, as_json: bool = False) -> Starlette:
+    """The whole server as an ASGI application; when it is shut down its models finish what they have."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        await asyncio.to_thread(state.shelf.close, state.settings.closing_seconds)
+
+    known = {route.path for route in (*API, *PAGES) if "{" not in route.path}
+    app = Starlette(
+        routes=[*API, *PAGES],
+        middleware=[
+            Middleware(Log, meter=state.meter, known=known, quiet=quiet, as_json=as_json),
+            Middleware(Guard, settings=state.settings),
+        ],
+        exception_handlers={Problem: _tell, Gone: _leave, HTTPException: _refuse, Exception: _fail},
+        lifespan=lifespan,
+    )
+    app.state.twofold = state
+    return app
+
+
+def _tell(http: HTTPRequest, error: Exception) -> Response:
+    return from_error(error).response()
+
+
+def _leave(http: HTTPRequest, error: Exception) -> Response:
+    return Response(status_code=499)  # goes nowhere
+
+
+def _refuse(http: HTTPRequest, error: Exception) -> Response:
+    """Paths and methods that there are not."""
+    assert isinstance(error, HTTPException)
+    path, headers = http.url.path, error.headers
+    if error.status_code == 405:
+        allowed = (headers or {}).get("Allow", "another method")
+        return Problem(405, f"{path} is asked with {allowed}, not {http.method}", headers=headers).response()
+    if error.status_code == 404:
+        return Problem(404, f"there is no {path!r:.80} here; /openapi.json lists what there is").response()
+    return Problem(error.status_code, error.detail, headers=headers).response()
+
+
+def _fail(http: HTTPRequest, error: Exception) -> Response:
+    """What goes wrong by a user's mistake is told; all else is told of, and is in the log."""
+    problem = from_error(error)
+    if problem.status >= 500:
+        traceback.print_exception(error, file=sys.stderr)
+    return problem.response()

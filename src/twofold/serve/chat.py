@@ -1,0 +1,110 @@
+"""/v1/chat/completions: a conversation, and the assistant's next turn."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from starlette.requests import Request as HTTPRequest
+from starlette.responses import Response
+
+from twofold import __version__
+from twofold.engine.conversation import chat_prompt, turn_ends
+from twofold.engine.request import Request
+from twofold.serve.answering import Answers, respond
+from twofold.serve.asking import constraint_of, request_of, several, total
+from twofold.serve.calling import Tools
+from twofold.serve.events import DONE, event
+from twofold.serve.problems import Problem
+from twofold.serve.receiving import read
+from twofold.serve.shelf import Served
+from twofold.serve.state import state_of
+from twofold.serve.turn import Turn
+from twofold.serve.wire_chat import Chat, ChatChoice, ChunkChoice, Content, Delta
+
+__all__ = ["chat_completions", "plain", "room"]
+
+
+async def chat_completions(http: HTTPRequest) -> Response:
+    state = state_of(http)
+    asked = await read(http, Chat, state.settings)
+    served = state.shelf.find(asked.model)
+    tools = Tools.of(asked.tools, asked.tool_choice)
+    request = await asyncio.to_thread(_request, asked, served, tools)
+    n, tops = asked.n or 1, asked.top_logprobs or 0
+    turns = [Turn(served, tools, bool(asked.logprobs), tops) for _ in range(n)]
+    answers = Answers(state, served, several(asked, [request]))
+    about = {"created": int(time.time()), "model": served.name, "system_fingerprint": f"twofold-{__version__}"}
+    head = {"id": f"chatcmpl-{secrets.token_hex(12)}", **about}
+
+    async def whole(answers: Answers) -> Any:
+        async for index, piece in answers:
+            turns[index].take(piece)
+        choices = [_choice(index, turn) for index, turn in enumerate(turns)]
+        usage = total([turn.usage for turn in turns], n)
+        return {**head, "object": "chat.completion", "choices": choices, "usage": usage}
+
+    async def events(answers: Answers) -> AsyncGenerator[bytes, None]:
+        counted = asked.stream_options is not None and asked.stream_options.include_usage
+        chunk = {**head, "object": "chat.completion.chunk", **({"usage": None} if counted else {})}
+
+        def said(index: int, delta: Delta, finish: Any = None, logprobs: Any = None) -> bytes:
+            choice: ChunkChoice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
+            return event({**chunk, "choices": [choice]})
+
+        for index in range(n):
+            yield said(index, {"role": "assistant", "content": ""})
+        async for index, piece in answers:
+            turn = turns[index]
+            text, calls = turn.take(piece)
+            logprobs = turn.fresh_logprobs()
+            if text or logprobs:
+                yield said(index, {"content": text}, logprobs=logprobs)
+            for call in calls:
+                yield said(index, {"tool_calls": [call]})
+            if piece.finish is not None:
+                yield said(index, {}, turn.finish)
+        if counted:
+            yield event({**chunk, "choices": [], "usage": total([turn.usage for turn in turns], n)})
+        yield DONE
+
+    return await respond(http, state, answers, asked.stream, events, whole)
+
+
+def _request(asked: Chat, served: Served, tools: Tools) -> Request:
+    if asked.top_logprobs and not asked.logprobs:
+        raise Problem(400, "top_logprobs needs logprobs: true", param="top_logprobs")
+    ids = chat_prompt(served.engine, [_message(said) for said in asked.messages], tools.described())
+    constraint = tools.constraint() or constraint_of(asked.response_format)
+    wanted = asked.max_completion_tokens or asked.max_tokens
+    return request_of(
+        asked, served, ids, wanted or room(served, ids), stop_ids=turn_ends(served.engine), constraint=constraint,
+        candidates=asked.top_logprobs or 0,
+    )  # fmt: skip
+
+
+def room(served: Served, ids: list[int]) -> int:
+    """How many tokens an answer may have when nobody says: what the context still holds."""
+    return max(1, served.engine.context - len(ids))
+
+
+def _message(said: Any) -> dict[str, Any]:
+    message = said.model_dump(exclude_none=True)
+    message["content"] = plain(said.content)
+    if said.role == "developer":
+        message["role"] = "system"
+    return message
+
+
+def plain(content: Content | None) -> str:
+    """The text of a message, whose parts stand one after the other."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    return "".join(part.text for part in content)
+
+
+def _choice(index: int, turn: Turn) -> ChatChoice:
+    return {"index": index, "message": turn.message(), "logprobs": turn.logprobs(), "finish_reason": turn.finish}

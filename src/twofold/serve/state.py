@@ -1,0 +1,25 @@
+"""What every endpoint has at hand: the settings, the models, the meter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+
+from twofold.serve.metrics import Meter
+from twofold.serve.settings import Settings
+from twofold.serve.shelf import Shelf
+
+__all__ = ["State", "state_of"]
+
+
+@dataclass
+class State:
+    settings: Settings
+    shelf: Shelf
+    meter: Meter = field(default_factory=Meter)
+
+
+def state_of(request: Request) -> State:
+    state: State = request.app.state.twofold
+    return state

@@ -1,0 +1,71 @@
+"""The assistant's turn as it is written: its text, its calls of tools, and the chances of its tokens."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from twofold.contracts import Token
+from twofold.engine.request import Piece, Usage
+from twofold.serve.asking import best_first, log, spelled
+from twofold.serve.calling import Tools
+from twofold.serve.shelf import Served
+from twofold.serve.wire_chat import AnsweredCall, ChatLogprobs, ChatMessage, TokenLogprob, TopLogprob
+
+__all__ = ["Turn"]
+
+
+class Turn:
+    """`take` each piece; what it gives back is what may be said of it now: text, and calls that are complete."""
+
+    def __init__(self, served: Served, tools: Tools, logprobs: bool = False, tops: int = 0) -> None:
+        self._served, self._wanted, self._tops = served, logprobs, tops
+        self._splitter = tools.splitter()
+        self._logprobs: list[TokenLogprob] = []
+        self._told = 0
+        self.text = ""
+        self.calls: list[AnsweredCall] = []
+        self.finish: Any = None
+        self.usage = Usage()
+
+    def take(self, piece: Piece) -> tuple[str, list[AnsweredCall]]:
+        if self._wanted:
+            self._logprobs += [self._logprob(token) for token in piece.tokens]
+        text, called = self._splitter.take(piece.text, last=piece.finish is not None)
+        begun = len(self.calls)
+        calls: list[AnsweredCall] = [
+            {"id": f"call_{secrets.token_hex(12)}", "type": "function", "index": begun + i,
+             "function": {"name": call.name, "arguments": call.arguments}}
+            for i, call in enumerate(called)
+        ]  # fmt: skip
+        self.text += text
+        self.calls += calls
+        if piece.finish is not None:
+            self.finish = "tool_calls" if self.calls and piece.finish == "stop" else piece.finish
+        self.usage = piece.usage or self.usage
+        return text, calls
+
+    def message(self) -> ChatMessage:
+        message: ChatMessage = {"role": "assistant", "content": self.text, "refusal": None}
+        if self.calls:
+            message["content"] = self.text or None
+            message["tool_calls"] = [
+                {"id": call["id"], "type": call["type"], "function": call["function"]} for call in self.calls
+            ]
+        return message
+
+    def logprobs(self) -> ChatLogprobs | None:
+        return {"content": self._logprobs, "refusal": None} if self._wanted else None
+
+    def fresh_logprobs(self) -> ChatLogprobs | None:
+        """Those that came since the last time; None where there are none."""
+        fresh, self._told = self._logprobs[self._told :], len(self._logprobs)
+        return {"content": fresh, "refusal": None} if fresh else None
+
+    def _logprob(self, token: Token) -> TokenLogprob:
+        tops = [self._top(one.id, one.probability) for one in best_first(token)[: self._tops]]
+        return {**self._top(token.id, token.probability), "top_logprobs": tops}
+
+    def _top(self, i: int, probability: float) -> TopLogprob:
+        text, raw = spelled(self._served, i)
+        return {"token": text, "logprob": log(probability), "bytes": raw}
