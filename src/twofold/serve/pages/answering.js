@@ -1,0 +1,83 @@
+// One answer on its way: started, shown as it grows, stopped, kept; and how fast it came.
+
+import { answer } from "./ask.js";
+import { count } from "./dom.js";
+
+const SAVE_EVERY = 3000; // ms between saves of an answer that is growing
+
+export class Answering {
+  /** `acts`: { drawn(turn), ended(turn, trouble), keep(talk) }. */
+  constructor(shell, acts) {
+    this.shell = shell;
+    this.acts = acts;
+    this.clear();
+  }
+
+  clear() {
+    this.talk = this.turn = this.controller = null;
+  }
+
+  stop() {
+    this.controller?.abort();
+    return Boolean(this.controller);
+  }
+
+  /** Let `turn` grow into an answer to `turns`, from the text it has. */
+  async start(talk, turn, turns) {
+    const model = this.shell.model, seed = talk.settings.seed ?? Math.floor(Math.random() * 2 ** 32);
+    this.talk = talk;
+    this.turn = turn;
+    this.controller = new AbortController();
+    this.times = { begun: performance.now(), first: 0, last: 0, tokens: 0 };
+    this.saved = Date.now();
+    let usage = null, trouble = null;
+    Object.assign(turn, { finish: undefined, seed, model: model.id });
+    turn.tokens ??= [];
+    try {
+      for await (const part of answer(this.shell.server, { model, talk, turns, prefix: turn.text, seed }, this.controller.signal)) {
+        this.take(turn, part);
+        usage = part.usage ?? usage;
+      }
+    } catch (error) {
+      if (error.name === "AbortError") turn.finish = "stopped"; else trouble = error;
+    }
+    turn.speed = this.speed(usage);
+    this.clear();
+    this.acts.ended(turn, trouble);
+    await this.acts.keep(talk);
+  }
+
+  take(turn, { text, tokens, finish }) {
+    turn.text += text;
+    turn.tokens.push(...tokens);
+    if (finish) turn.finish = finish;
+    if (text || tokens.length) {
+      this.times.last = performance.now();
+      this.times.first ||= this.times.last;
+      this.times.tokens += tokens.length;
+    }
+    if (!this.frame) this.frame = requestAnimationFrame(() => { this.frame = null; if (this.turn === turn) this.acts.drawn(turn); });
+    if (Date.now() - this.saved > SAVE_EVERY) { this.saved = Date.now(); this.acts.keep(this.talk); }
+  }
+
+  /** As seen from here: seconds to the first token and tokens a second after it; counts as the server gives them. */
+  speed(usage) {
+    const { begun, first, last, tokens } = this.times;
+    if (!first) return undefined;
+    return { tokens: usage?.completion_tokens ?? tokens, first: (first - begun) / 1000, rate: tokens > 1 && last > first ? (tokens - 1) / ((last - first) / 1000) : 0,
+      ...(usage && { prompt: usage.prompt_tokens, cached: usage.prompt_tokens_details?.cached_tokens ?? 0 }) };
+  }
+
+  progress() {
+    const { begun, first, tokens, last } = this.times;
+    if (!first) return `Reading, ${((performance.now() - begun) / 1000).toFixed(0)} s`;
+    const rate = tokens > 5 ? ` · ${((tokens - 1) / ((last - first) / 1000)).toFixed(0)} tokens/s` : "";
+    return `${count(tokens, "token")}${rate}`;
+  }
+
+  /** The first token of an answer to `turns`, with its alternatives. */
+  async peek(talk, turns) {
+    for await (const part of answer(this.shell.server, { model: this.shell.model, talk, turns, seed: 0, n: 1 })) if (part.tokens.length) return part.tokens[0];
+    return { text: "", p: 1, others: [["<|end|>", 1]] };
+  }
+}

@@ -1,0 +1,60 @@
+// Where one writes: Enter sends, Shift and Enter makes a line, an arrow up in the empty field changes the last question.
+
+import { h } from "./dom.js";
+
+export class Composer {
+  /** `acts`: { send(text) -> whether it was taken, stop(), editLast() }. */
+  constructor(acts) {
+    this.acts = acts;
+    this.field = h("textarea", { rows: 1, id: "say", enterkeyhint: "send", autocomplete: "off", oninput: () => this.changed(), onkeydown: (event) => this.key(event) });
+    this.label = h("label", { class: "unseen", for: "say" });
+    this.button = h("button", { class: "main", type: "submit" });
+    this.told = h("span", { class: "note figures" });
+    this.keys = h("span", { class: "note keys" });
+    this.element = h("form", { class: "composer", onsubmit: (event) => { event.preventDefault(); this.submit(); } },
+      this.label, h("div", { class: "line" }, this.field, this.button), h("p", { class: "under" }, this.keys, this.told));
+  }
+
+  get text() { return this.field.value; }
+  focus() { if (matchMedia("(pointer: fine)").matches) this.field.focus(); }
+  note(words) { this.told.textContent = words; }
+
+  clear() {
+    this.field.value = "";
+    this.changed();
+  }
+
+  use({ mode, busy, begun, ready }) {
+    const chat = mode === "chat";
+    Object.assign(this, { busy, begun, chat, ready });
+    this.field.placeholder = chat ? "Ask something" : begun ? "Add to the text, or let it go on" : "Begin a text";
+    this.label.textContent = this.field.placeholder;
+    this.keys.textContent = "Enter sends, Shift+Enter makes a line";
+    this.changed();
+  }
+
+  changed() {
+    const { field, button } = this;
+    button.textContent = this.busy ? "Stop" : this.chat ? "Send" : "Go on";
+    button.disabled = !this.busy && (!this.ready || (!field.value.trim() && (this.chat || !this.begun)));
+    if (CSS.supports("field-sizing", "content")) return;
+    field.style.height = "auto";
+    field.style.height = `${field.scrollHeight + 2}px`;
+  }
+
+  key(event) {
+    const plain = !event.shiftKey && !event.isComposing && !event.altKey;
+    if (event.key === "Enter" && plain && (matchMedia("(pointer: fine)").matches || event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      if (!this.busy) this.submit();
+    }
+    if (event.key === "ArrowUp" && !this.field.value) { event.preventDefault(); this.acts.editLast(); }
+  }
+
+  async submit() {
+    if (this.busy) { this.acts.stop(); return; }
+    const text = this.field.value;
+    this.clear();
+    if (!await this.acts.send(text)) { this.field.value = text; this.changed(); }
+  }
+}

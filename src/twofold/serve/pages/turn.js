@@ -1,0 +1,146 @@
+// One turn as it is seen: its text, and under it what can be done with it. An answer is rendered as it grows, block by
+// block, and every place in it is a place among its tokens.
+
+import { blocks, places } from "./markdown.js";
+import { copyButton, count, h, percent, press } from "./dom.js";
+import { step } from "./sampling.js";
+import { spansOf } from "./tokens.js";
+
+const marks = typeof Highlight === "undefined" ? null : CSS.highlights; // without it tokens can be chosen, but are not marked
+
+/** What is done with a turn is done by `acts`: { edit, retry, extend, move, look, stop }. */
+export class Turn {
+  constructor(turn, { mode, model, acts }) {
+    this.turn = turn;
+    this.markdown = turn.role === "assistant" && mode === "chat";
+    this.acts = acts;
+    this.keys = [];
+    this.body = h("div", { class: this.markdown ? "written markdown" : turn.role === "assistant" || mode === "text" ? "written plain" : "asked plain" });
+    if (turn.role === "assistant") this.body.addEventListener("click", (event) => this.clicked(event));
+    this.foot = h("div", { class: "foot" });
+    const who = mode === "text" ? (turn.role === "user" ? "Your text" : "The model goes on") : turn.role === "user" ? "You" : turn.model ?? model ?? "Answer";
+    this.element = h("article", { class: `turn ${turn.role}`, "aria-label": who, "data-turn": turn.id }, h("p", { class: "kicker" }, who), this.body, this.foot);
+  }
+
+  /** Bring the text up to date; blocks that are as before stay. */
+  draw() {
+    const { text } = this.turn;
+    if (!this.markdown) {
+      if (this.body.firstChild?.data !== text) {
+        const node = document.createTextNode(text);
+        places.set(node, 0);
+        this.body.replaceChildren(node);
+      }
+    } else {
+      const wanted = blocks(text);
+      let same = 0;
+      while (same < wanted.length && wanted[same].key === this.keys[same]) same += 1;
+      while (this.body.childNodes.length > same) this.body.lastChild.remove();
+      this.body.append(...wanted.slice(same).map((block) => block.build()));
+      this.keys = wanted.map((block) => block.key);
+    }
+    this.spans = null;
+  }
+
+  /** The line under the text: what can be done, and what is known of how it came about. */
+  drawFoot({ busy, place, problem, locked }) {
+    const { turn, acts } = this, parts = [];
+    this.element.setAttribute("aria-busy", String(busy));
+    if (busy) parts.push(h("span", { class: "figures" }, acts.progress(turn)));
+    else {
+      if (place.of > 1) parts.push(this.siblings(place, locked));
+      if (turn.text) parts.push(copyButton("Copy", () => turn.text));
+      if (turn.role === "user") parts.push(press("Edit", () => acts.edit(turn), { disabled: locked }));
+      else {
+        parts.push(press("Retry", () => acts.retry(turn), { disabled: locked }));
+        if (turn.finish === "length" || turn.finish === "stopped" || problem) parts.push(press("Go on", () => acts.extend(turn), { disabled: locked }));
+        if (turn.tokens?.length) parts.push(press("Tokens", () => acts.look(turn, null, true)));
+      }
+      if (turn.speed) parts.push(h("span", { class: "figures" }, told(turn)));
+    }
+    this.foot.replaceChildren(...parts, ...(problem ? [h("p", { class: "problem", role: "alert" }, problem.message)] : []));
+  }
+
+  siblings({ at, of, before, after }, locked) {
+    const versions = this.turn.role === "user" ? "question" : "answer";
+    return h("span", { class: "siblings figures", role: "group", "aria-label": `Versions of this ${versions}` },
+      press("‹", () => this.acts.move(before), { disabled: locked || !before, "aria-label": `The ${versions} before` }), `${at + 1}/${of}`,
+      press("›", () => this.acts.move(after), { disabled: locked || !after, "aria-label": `The ${versions} after` }));
+  }
+
+  // Tokens ----------------------------------------------------------------------------------------------------------
+
+  clicked(event) {
+    if (event.target.closest("a, button") || String(getSelection())) return;
+    const index = this.tokenAt(event.clientX, event.clientY);
+    if (index !== null) this.acts.look(this.turn, index, false);
+  }
+
+  tokenAt(x, y) {
+    const spot = document.caretPositionFromPoint?.(x, y) ?? document.caretRangeFromPoint?.(x, y);
+    const node = spot?.offsetNode ?? spot?.startContainer, offset = spot?.offset ?? spot?.startOffset;
+    if (!places.has(node) || !this.body.contains(node)) return null;
+    const range = document.createRange();
+    const under = [offset - 1, offset].find((i) => { // a caret is between characters: which of the two was it?
+      if (i < 0 || i >= node.length) return false;
+      range.setStart(node, i);
+      range.setEnd(node, i + 1);
+      return [...range.getClientRects()].some((box) => x >= box.left - 1 && x <= box.right + 1 && y >= box.top && y <= box.bottom);
+    });
+    if (under === undefined) return null;
+    const at = places.get(node) + under;
+    const index = this.tokenSpans().findIndex(([from, to]) => from <= at && at < to);
+    return index < 0 ? null : index;
+  }
+
+  tokenSpans() {
+    return this.spans ??= spansOf(this.turn.text, this.turn.tokens ?? []);
+  }
+
+  /** The text nodes with their places in the source, in order. */
+  pieces() {
+    const walker = document.createTreeWalker(this.body, NodeFilter.SHOW_TEXT), found = [];
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) if (places.has(node)) found.push([node, places.get(node)]);
+    return found;
+  }
+
+  /** Ranges of the page for [from, to) of the source. */
+  ranges(from, to, pieces = this.pieces()) {
+    const found = [];
+    for (const [node, at] of pieces) {
+      const start = Math.max(from, at), stop = Math.min(to, at + node.length);
+      if (start >= stop) continue;
+      const range = new StaticRange({ startContainer: node, startOffset: start - at, endContainer: node, endOffset: stop - at });
+      found.push(range);
+    }
+    return found;
+  }
+
+  /** Mark token `index`, and bring it into view; null marks none. */
+  mark(index, scroll) {
+    if (index === null) { marks?.delete("token"); return; }
+    const [from, to] = this.tokenSpans()[index] ?? [0, 0], ranges = this.ranges(from, to);
+    marks?.set("token", Object.assign(new Highlight(...ranges), { priority: 1 }));
+    if (scroll) ranges[0]?.startContainer.parentElement.scrollIntoView({ block: "nearest" });
+  }
+}
+
+/** Colour answers by how likely each of their tokens was. */
+export function colour(turns) {
+  if (!marks) return;
+  const steps = [1, 2, 3, 4, 5].map(() => []);
+  for (const turn of turns) {
+    const pieces = turn.pieces();
+    turn.tokenSpans().forEach(([from, to], i) => { steps[step(turn.turn.tokens[i].p) - 1].push(...turn.ranges(from, to, pieces)); });
+  }
+  steps.forEach((ranges, i) => marks.set(`chance-${i + 1}`, new Highlight(...ranges)));
+}
+
+const FINISHES = { length: "reached the limit of tokens", stopped: "stopped" };
+
+/** How fast it was, how much of the prompt was known already, and why it ended. */
+function told({ speed, finish }) {
+  const { tokens = 0, rate = 0, first = 0, prompt = 0, cached = 0 } = speed;
+  return [count(tokens, "token"), rate > 0 && `${rate.toFixed(rate < 100 ? 1 : 0)} tokens/s`, first > 0 && `first after ${first < 1 ? `${Math.round(first * 1000)} ms` : `${first.toFixed(1)} s`}`,
+    prompt > 0 && (cached > 0 ? `read ${prompt - cached} of ${prompt} (${percent(cached / prompt)} kept)` : `read ${prompt}`), FINISHES[finish]].filter(Boolean).join(" · ");
+}
