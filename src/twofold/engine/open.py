@@ -9,8 +9,9 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -52,6 +53,17 @@ class Engine:
     def context(self) -> int:
         return self.config.context
 
+    @cached_property
+    def special_ids(self) -> frozenset[int]:
+        return frozenset(self.tokenizer.specials.values())
+
+    @cached_property
+    def grammar_tokenizer(self) -> Any:
+        """The vocabulary as constrained output needs it."""
+        from twofold.engine.constrained import grammar_tokenizer
+
+        return grammar_tokenizer(self)
+
     def prompt(self, text: str, *, parse_special: bool = False) -> list[int]:
         """The ids to generate from: bos where the model wants one (or where there would be nothing else), then text."""
         ids = self.tokenizer.encode(text, parse_special=parse_special)
@@ -68,11 +80,7 @@ class Engine:
         """
         sampling = sampling or Sampling()
         check(sampling)
-        self._check_ids(prompt)
-        if len(prompt) > self.context:
-            raise ConfigError(
-                f"the prompt is {len(prompt)} tokens long and the model's context is {self.context}; shorten the prompt"
-            )
+        self.check_prompt(prompt)
         return self._generate(list(prompt), n, sampling, candidates)
 
     def _generate(self, ids: list[int], n: int, sampling: Sampling, candidates: int) -> Iterator[Token]:
@@ -115,6 +123,14 @@ class Engine:
 
             self._scorer = load_backend(self.path)
         return self._scorer or self.backend
+
+    def check_prompt(self, prompt: Sequence[int], *, slide: bool = False) -> None:
+        """Raise ConfigError for a prompt that is empty, not of this vocabulary, or, unless it may slide, too long."""
+        self._check_ids(prompt)
+        if len(prompt) > self.context and not slide:
+            raise ConfigError(
+                f"the prompt is {len(prompt)} tokens long and the model's context is {self.context}; shorten the prompt"
+            )
 
     def _check_ids(self, ids: Sequence[int] | np.ndarray) -> None:
         if len(ids) == 0:

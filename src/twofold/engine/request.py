@@ -28,6 +28,7 @@ class Request:
     overflow        past the model's context: "error" refuses a longer prompt and ends an answer there ("length");
                     "slide" reads the later half anew and goes on from there
     ignore_eos      goes on for all of `n`, which is for benchmarks
+    show_special    special tokens are written out by name; otherwise they are no text
     """
 
     prompt: tuple[int, ...]
@@ -41,6 +42,7 @@ class Request:
     prompt_scores: bool = False
     overflow: Literal["error", "slide"] = "error"
     ignore_eos: bool = False
+    show_special: bool = False
 
 
 @dataclass(frozen=True)

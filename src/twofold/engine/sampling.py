@@ -18,7 +18,7 @@ from twofold.contracts import Candidate, Sampling, Token
 from twofold.errors import ConfigError, TwofoldError
 from twofold.run.run import Problem, distribution
 
-__all__ = ["RECENT", "check", "choose", "draw", "likeliest", "penalise", "probabilities"]
+__all__ = ["RECENT", "check", "choose", "draw", "likeliest", "own_probability", "penalise", "probabilities"]
 
 RECENT = 64  # tokens that the repetition penalty looks back on
 RANGES = {
@@ -55,8 +55,7 @@ def draw(logits: np.ndarray, sampling: Sampling, u: float, recent: Sequence[int]
         raise TwofoldError(str(problem)) from problem
     ladder = chances.cumsum()
     chosen = int(kept[(ladder / ladder[-1]).searchsorted(u, side="right")])
-    top = logits.max()
-    return chosen, float(np.exp(float(logits[chosen] - top)) / np.exp(logits - top).sum(dtype=np.float64))
+    return chosen, own_probability(logits, chosen)
 
 
 def choose(
@@ -65,6 +64,12 @@ def choose(
     """Draw the next token from `logits` [v], with its `candidates`, whose chances are the model's own too."""
     chosen, probability = draw(logits, sampling, random.random(), recent)
     return Token(chosen, probability, likeliest(probabilities(logits), candidates) if candidates else ())
+
+
+def own_probability(logits: np.ndarray, id: int) -> float:
+    """softmax of one of `logits` [v]."""
+    top = logits.max()
+    return float(np.exp(np.float64(logits[id] - top)) / np.exp(logits - top).sum(dtype=np.float64))
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:

@@ -2,40 +2,56 @@
 
     submit(request, listener)     the listener is given Pieces, in order, the last of them with `finish`
     stream(request)               the same as an iterator; to close it is to cancel
+
+The thread takes what has come in (requests, cancellations, texts to embed), then does one step for everybody
+(batch.py), and so on; when there is nothing to do it sleeps.
 """
 
 from __future__ import annotations
 
-import codecs
 import itertools
 import queue
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from twofold.engine.backend import CacheKind
+from twofold.engine.batch import Batch
 from twofold.engine.request import Finish, Listener, Piece, Request, Stats, Ticket, Usage
+from twofold.engine.sampling import check
+from twofold.engine.scheduler import Scheduler
 from twofold.errors import ConfigError, TwofoldError
 
 if TYPE_CHECKING:
     from twofold.engine.open import Engine
+    from twofold.engine.speculative import Drafter
 
 __all__ = ["Finish", "Listener", "Piece", "Request", "Service", "Stats", "Ticket", "Usage"]
 
+LONGEST_STOP = 1024  # characters
+MOST_CANDIDATES = 1024
+
 
 class Service:
-    """Requests are answered side by side, each as if it were alone: the same seed gives the same text."""
+    """Requests are answered side by side, each as if it were alone: the same seed gives the same text.
 
-    def __init__(self, engine: Engine, *, slots: int = 16, cache_kind: CacheKind = "float16") -> None:
+    `slots` texts at most take part in a step; more than that take turns. `prefix_bytes` are for keeping what was read.
+    """
+
+    def __init__(
+        self, engine: Engine, *, slots: int = 16, cache_kind: CacheKind = "float16", prefix_bytes: int = 256 << 20,
+        drafter: Drafter | None = None, scheduler: Scheduler | None = None,
+    ) -> None:
         self.engine = engine
-        self._inbox: queue.SimpleQueue[tuple[int, Request, Listener] | None] = queue.SimpleQueue()
-        self._cancelled: set[int] = set()
+        self._batch = Batch(engine, scheduler or Scheduler(slots), cache_kind=cache_kind, prefix_bytes=prefix_bytes,
+                            drafter=drafter)  # fmt: skip
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._ids = itertools.count()
-        self._stats = Stats()
-        self._closing = False
+        self._lock = threading.Lock()
+        self._closed = False
         self._worker = threading.Thread(target=self._work, name="twofold-service", daemon=True)
         self._worker.start()
 
@@ -44,17 +60,14 @@ class Service:
 
         Raises ConfigError for a request that cannot be answered, TwofoldError when the service is closed.
         """
-        if self._closing:
-            raise TwofoldError("the service is closed and takes no more requests")
-        if len(request.prompt) > self.engine.context and request.overflow == "error":
-            raise ConfigError(f"the prompt is {len(request.prompt)} tokens long and the context {self.engine.context}")
-        self.engine.generate(request.prompt[-self.engine.context:], 0, request.sampling)
+        self._check(request)
+        matcher = request.constraint.matcher(self.engine, request.stop_ids) if request.constraint else None
         i = next(self._ids)
-        self._inbox.put((i, request, listener))
-        return Ticket(i, lambda: self._cancelled.add(i))
+        self._post(lambda: self._batch.add(i, request, listener, matcher))
+        return Ticket(i, lambda: self._inbox.put(lambda: self._batch.cancel(i)))
 
     def stream(self, request: Request) -> Iterator[Piece]:
-        """The pieces of the answer, as they come. Closing the iterator cancels the request."""
+        """The pieces of the answer, as they come. Closing the iterator cancels the request. Raises as `submit`."""
         pieces: queue.SimpleQueue[Piece] = queue.SimpleQueue()
         ticket = self.submit(request, pieces.put)
 
@@ -69,39 +82,69 @@ class Service:
         return read()
 
     def embed(self, ids: Sequence[int]) -> np.ndarray:
-        """A text as one vector of length 1, float32 [d_model]: the mean of the final stream over its positions."""
-        raise NotImplementedError
+        """A text as one vector of length 1, float32 [d_model]: the mean of the final stream over its positions.
+
+        Raises ConfigError for a text that is empty, too long or not of this vocabulary.
+        """
+        self.engine.check_prompt(ids)
+        answer: Future[np.ndarray] = Future()
+
+        def work() -> None:
+            try:
+                answer.set_result(self.engine.backend.states(ids).mean(0))
+            except Exception as error:
+                answer.set_exception(error)
+
+        self._post(work)
+        mean = answer.result()
+        return mean / max(float(np.linalg.norm(mean)), 1e-12)
 
     @property
     def stats(self) -> Stats:
-        return self._stats
+        return self._batch.stats
 
     def close(self, timeout: float | None = None) -> None:
         """Take no new requests, finish what there is, and end; what is not done after `timeout` s is cancelled."""
-        self._closing = True
-        self._inbox.put(None)
+        with self._lock:
+            first, self._closed = not self._closed, True
+        if first:
+            self._inbox.put(lambda: None)  # wakes it
         self._worker.join(timeout)
+        if self._worker.is_alive():
+            self._inbox.put(self._batch.cancel_all)
+            self._worker.join()
+
+    def __enter__(self) -> Service:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _check(self, request: Request) -> None:
+        check(request.sampling)
+        self.engine.check_prompt(request.prompt, slide=request.overflow == "slide" and not request.prompt_scores)
+        if request.n < 0:
+            raise ConfigError(f"n={request.n} tokens cannot be written")
+        if not 0 <= request.candidates <= MOST_CANDIDATES:
+            raise ConfigError(f"candidates={request.candidates} is not between 0 and {MOST_CANDIDATES}")
+        wrong = next((stop for stop in request.stop if not 0 < len(stop) <= LONGEST_STOP), None)
+        if wrong is not None:
+            raise ConfigError(f"a stop string has 1 to {LONGEST_STOP} characters, not {len(wrong)}")
+        size = self.engine.tokenizer.vocab_size
+        odd = next((i for i, bias in request.logit_bias.items() if not 0 <= i < size or bias != bias), None)
+        if odd is not None:
+            raise ConfigError(f"there is no bias {request.logit_bias[odd]} for token {odd} in a vocabulary of {size}")
+
+    def _post(self, job: Callable[[], None]) -> None:
+        with self._lock:
+            if self._closed:
+                raise TwofoldError("the service is closed and takes no more requests")
+            self._inbox.put(job)
 
     def _work(self) -> None:
-        while (job := self._inbox.get()) is not None:
-            i, request, listener = job
-            utf8 = codecs.getincrementaldecoder("utf-8")("replace")
-            begun, count = time.perf_counter(), 0
-            finish: Finish = "length"
-            special = set(self.engine.tokenizer.specials.values())
-            try:
-                for token in self.engine.generate(request.prompt, request.n, request.sampling,
-                                                  candidates=request.candidates):
-                    if i in self._cancelled:
-                        finish = "cancelled"
-                        break
-                    count += 1
-                    if token.id == self.engine.tokenizer.eos_id or token.id in request.stop_ids:
-                        finish = "stop"
-                        break
-                    raw = b"" if token.id in special else self.engine.tokenizer.decode_bytes([token.id])
-                    listener(Piece(utf8.decode(raw), (token,)))
-                usage = Usage(len(request.prompt), 0, count, completion_seconds=time.perf_counter() - begun)
-                listener(Piece(utf8.decode(b"", True), finish=finish, usage=usage))
-            except Exception as error:
-                listener(Piece(finish="error", error=error, usage=Usage(len(request.prompt), 0, count)))
+        while True:
+            while not self._inbox.empty() or not len(self._batch):
+                if self._closed and self._inbox.empty() and not len(self._batch):
+                    return
+                self._inbox.get()()
+            self._batch.step()
