@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from twofold.atomic import atomic_write, writing_folder
+from twofold.atomic import writing, writing_folder
 from twofold.data.corpus import SPLITS, Corpus
 from twofold.data.documents import Document, LeftOut
 from twofold.data.duplicates import NEAR, exact_copies, grams, near_copies, overlap
@@ -73,12 +73,12 @@ def prepare(sources: Sequence[str], out: str | os.PathLike[str], settings: DataS
     tell("holding out", len(found) + 1, total)
     train, val = _hold_out(texts, sets, settings.val_share, steps)
     tell("writing", len(found) + 2, total)
-    with writing_folder(out / "text") as folder:
+    with writing(out / "manifest.json") as beside, writing_folder(out / "text") as folder:
         files = {split: _write(folder / split, texts) for split, texts in zip(SPLITS, (train, val), strict=True)}
+        manifest = {**identity, "content": hashlib.sha256(json.dumps(files).encode()).hexdigest(), "files": files,
+                    "warnings": warnings(steps), "waterfall": [each.as_json() for each in steps]}
+        beside.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         (out / "manifest.json").unlink(missing_ok=True)  # it speaks of the texts that go now
-    manifest = {**identity, "content": hashlib.sha256(json.dumps(files).encode()).hexdigest(), "files": files,
-                "warnings": warnings(steps), "waterfall": [each.as_json() for each in steps]}
-    atomic_write(out / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
     tell("ready", total, total)
     return Corpus.open(out)
 

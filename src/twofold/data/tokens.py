@@ -19,7 +19,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from twofold.atomic import atomic_write, writing_folder
+from twofold.atomic import writing, writing_folder
 from twofold.contracts import Tokenizer
 from twofold.data.corpus import SPLITS, Corpus
 from twofold.data.parallel import ordered_map
@@ -96,7 +96,7 @@ def tokenise(corpus: Corpus, tokenizer: Tokenizer, out: str | os.PathLike[str], 
     encode = partial(_encode, tokenizer=tokenizer, dtype=dtype)
     total = sum(corpus.bytes(split, source) for split in SPLITS for source in corpus.sources)
     done = 0
-    with writing_folder(out / "shards") as folder:
+    with writing(out / "manifest.json") as beside, writing_folder(out / "shards") as folder:
         for split in SPLITS:
             (folder / split).mkdir()
             for source in corpus.sources:
@@ -114,10 +114,10 @@ def tokenise(corpus: Corpus, tokenizer: Tokenizer, out: str | os.PathLike[str], 
                             progress("tokenise", done, total)
                 np.save(f"{path}.npy", np.array(records, DOCUMENT), allow_pickle=False)
                 counts[split][source] = start
+        manifest = {**identity, "dtype": dtype.str, "vocab_size": tokenizer.vocab_size, "sources": corpus.sources,
+                    "tokens": counts}
+        beside.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         (out / "manifest.json").unlink(missing_ok=True)  # it speaks of the shards that go now
-    manifest = {**identity, "dtype": dtype.str, "vocab_size": tokenizer.vocab_size, "sources": corpus.sources,
-                "tokens": counts}
-    atomic_write(out / "manifest.json", json.dumps(manifest, indent=1) + "\n")
     return TokenStore.open(out)
 
 

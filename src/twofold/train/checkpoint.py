@@ -16,13 +16,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from twofold.atomic import writing_folder
 from twofold.errors import ConfigError, FileFormatError
 from twofold.train.optimiser import Optimiser
+from twofold.weights import safetensors
 
 __all__ = ["Progress", "best", "latest", "restore", "restore_model", "save"]
 
@@ -48,7 +47,8 @@ def save(
     tensors |= {f"extra.{name}": value for name, value in (extra or {}).items()}
     target = folder / f"{progress.step:08d}"
     with writing_folder(target) as temporary:
-        save_file({name: value.cpu().contiguous().clone() for name, value in tensors.items()}, temporary / _TENSORS)
+        arrays = {name: value.float().cpu().contiguous().numpy() for name, value in tensors.items()}
+        safetensors.write(temporary / _TENSORS, arrays, dict.fromkeys(arrays, "F32"))
         (temporary / _PROGRESS).write_text(json.dumps(asdict(progress)), encoding="utf-8")
     kept = set(_all(folder)[-keep:]) | {best(folder)}
     for old in _all(folder):
@@ -83,8 +83,9 @@ def restore(path: Path, model: nn.Module, optimiser: Optimiser) -> tuple[Progres
 def restore_model(path: Path, model: nn.Module) -> dict[str, Tensor]:
     """Fill the model's parameters from a checkpoint; return all its tensors."""
     try:
-        tensors = load_file(path / _TENSORS)
-    except (OSError, SafetensorError) as error:
+        file = safetensors.read(path / _TENSORS)
+        tensors = {name: torch.tensor(file.array(name)) for name in file.tensors}
+    except FileFormatError as error:
         raise FileFormatError(f"the checkpoint {path} cannot be read ({error}); delete it to go on without") from error
     for name, parameter in model.named_parameters():
         value = tensors.get(f"model.{name}")
