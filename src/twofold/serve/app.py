@@ -27,6 +27,7 @@ from twofold.serve.log import Log
 from twofold.serve.openapi import description
 from twofold.serve.problems import Problem, from_error
 from twofold.serve.receiving import Gone
+from twofold.serve.responses import responses
 from twofold.serve.state import State, state_of
 
 __all__ = ["application"]
@@ -42,6 +43,7 @@ API = (
     Route("/v1/models/{name:path}", about.model, methods=["GET"]),
     Route("/v1/chat/completions", chat_completions, methods=["POST"]),
     Route("/v1/completions", completions, methods=["POST"]),
+    Route("/v1/responses", responses, methods=["POST"]),
     Route("/v1/embeddings", embeddings, methods=["POST"]),
     Route("/tokenize", tokens.tokenize, methods=["POST"]),
     Route("/detokenize", tokens.detokenize, methods=["POST"]),

@@ -16,7 +16,7 @@ from twofold.serve.problems import Problem
 from twofold.serve.shelf import Served
 from twofold.serve.wire_chat import Usage as WireUsage
 
-__all__ = ["best_first", "constraint_of", "log", "request_of", "several", "spelled", "total"]
+__all__ = ["best_first", "constraint_of", "log", "request_of", "room", "several", "spelled", "total"]
 
 MOST_ANSWERS = 1024  # of one call: prompts times n
 LEAST = -9999.0  # stands for the logarithm of nothing, which JSON cannot say
@@ -33,6 +33,11 @@ def request_of(asked: wire.Drawing, served: Served, prompt: Sequence[int], n: in
         stop=(asked.stop,) if isinstance(asked.stop, str) else tuple(asked.stop or ()),
         logit_bias=_biases(asked, served), overflow=asked.overflow or "error", **more,
     )  # fmt: skip
+
+
+def room(served: Served, ids: Sequence[int]) -> int:
+    """How many tokens an answer may have when nobody says: what the context still holds."""
+    return max(1, served.engine.context - len(ids))
 
 
 def several(asked: wire.Drawing, requests: Sequence[Request]) -> list[Request]:

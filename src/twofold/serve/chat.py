@@ -15,7 +15,7 @@ from twofold import __version__
 from twofold.engine.conversation import chat_prompt, turn_ends
 from twofold.engine.request import Request
 from twofold.serve.answering import Answers, respond
-from twofold.serve.asking import constraint_of, request_of, several, total
+from twofold.serve.asking import constraint_of, request_of, room, several, total
 from twofold.serve.calling import Tools
 from twofold.serve.events import DONE, event
 from twofold.serve.problems import Problem
@@ -25,7 +25,7 @@ from twofold.serve.state import state_of
 from twofold.serve.turn import Turn
 from twofold.serve.wire_chat import Chat, ChatChoice, ChunkChoice, Content, Delta
 
-__all__ = ["chat_completions", "plain", "room"]
+__all__ = ["chat_completions"]
 
 
 async def chat_completions(http: HTTPRequest) -> Response:
@@ -77,7 +77,7 @@ async def chat_completions(http: HTTPRequest) -> Response:
 def _request(asked: Chat, served: Served, tools: Tools) -> Request:
     if asked.top_logprobs and not asked.logprobs:
         raise Problem(400, "top_logprobs needs logprobs: true", param="top_logprobs")
-    ids = chat_prompt(served.engine, [_message(said) for said in asked.messages], tools.described())
+    ids = _prompt(asked, served, tools)
     constraint = tools.constraint() or constraint_of(asked.response_format)
     wanted = asked.max_completion_tokens or asked.max_tokens
     return request_of(
@@ -86,20 +86,28 @@ def _request(asked: Chat, served: Served, tools: Tools) -> Request:
     )  # fmt: skip
 
 
-def room(served: Served, ids: list[int]) -> int:
-    """How many tokens an answer may have when nobody says: what the context still holds."""
-    return max(1, served.engine.context - len(ids))
+def _prompt(asked: Chat, served: Served, tools: Tools) -> list[int]:
+    """The conversation, with the assistant's turn opened, and begun where the last message is to be gone on from."""
+    messages = [_message(said) for said in asked.messages]
+    begun = messages.pop() if asked.continue_final_message else None
+    if begun and (begun["role"] != "assistant" or not messages):
+        raise Problem(
+            400, "continue_final_message needs a last message of the role assistant, after at least one other",
+            param="continue_final_message",
+        )  # fmt: skip
+    ids = chat_prompt(served.engine, messages, tools.described())
+    return [*ids, *served.engine.tokenizer.encode(begun["content"])] if begun else ids
 
 
 def _message(said: Any) -> dict[str, Any]:
     message = said.model_dump(exclude_none=True)
-    message["content"] = plain(said.content)
+    message["content"] = _plain(said.content)
     if said.role == "developer":
         message["role"] = "system"
     return message
 
 
-def plain(content: Content | None) -> str:
+def _plain(content: Content | None) -> str:
     """The text of a message, whose parts stand one after the other."""
     if content is None or isinstance(content, str):
         return content or ""

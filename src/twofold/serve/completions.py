@@ -23,7 +23,7 @@ from twofold.serve.shelf import Served
 from twofold.serve.state import state_of
 from twofold.serve.wire_text import Completion, CompletionChoice, CompletionLogprobs
 
-__all__ = ["completions"]
+__all__ = ["Written", "completions"]
 
 DEFAULT_TOKENS = 16
 

@@ -8,18 +8,19 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from twofold import __version__
-from twofold.serve import wire_chat, wire_text
+from twofold.serve import wire_chat, wire_responses, wire_text
 
 __all__ = ["description"]
 
 REFERENCE = "#/components/schemas/{model}"
 ASKED = {"/v1/chat/completions": wire_chat.Chat, "/v1/completions": wire_text.Completion,
-         "/v1/embeddings": wire_text.Embed, "/tokenize": wire_text.Tokenize,
+         "/v1/embeddings": wire_text.Embed, "/v1/responses": wire_responses.Respond, "/tokenize": wire_text.Tokenize,
          "/detokenize": wire_text.Detokenize}  # fmt: skip
 ANSWERED: dict[str, Any] = {
     "/v1/models": wire_text.ModelList, "/v1/models/{name}": wire_text.ModelItem,
     "/v1/chat/completions": wire_chat.ChatCompletion, "/v1/completions": wire_text.CompletionAnswer,
-    "/v1/embeddings": wire_text.Embeddings, "/tokenize": wire_text.Tokenized, "/detokenize": wire_text.Detokenized,
+    "/v1/embeddings": wire_text.Embeddings, "/v1/responses": wire_responses.Answer,
+    "/tokenize": wire_text.Tokenized, "/detokenize": wire_text.Detokenized,
     "/tokenizer_info": wire_text.TokenizerInfo, "/health": wire_text.Health,
 }  # fmt: skip
 STREAMED: dict[str, Any] = {
@@ -30,6 +31,7 @@ TOLD = {
     "/v1/models/{name}": "One of them.",
     "/v1/chat/completions": "The assistant's next turn in a conversation.",
     "/v1/completions": "What a text goes on with; and, with echo and logprobs, how likely it is itself.",
+    "/v1/responses": "The same, told in items. Nothing is kept: every call brings all of them.",
     "/v1/embeddings": "Texts as vectors of length 1.",
     "/tokenize": "A text's tokens.",
     "/detokenize": "The text of tokens.",
@@ -82,6 +84,8 @@ def description(*, key: bool = False) -> dict[str, Any]:
 
 def _operation(path: str, of: dict[str, Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {"application/json": {"schema": of[f"answered {path}"]}}
+    if path == "/v1/responses":
+        answer["text/event-stream"] = {"schema": {"type": "string", "description": "OpenAI's response.* events."}}
     if path in STREAMED:
         answer["text/event-stream"] = {"schema": {"type": "string", "description": "Events, each of which is a chunk."},
                                        "x-event": of[f"streamed {path}"]}  # fmt: skip

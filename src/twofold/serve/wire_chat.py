@@ -72,6 +72,9 @@ class Chat(Drawing):
     tool_choice: Literal["none", "auto", "required"] | NamedFunction | None = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
+    continue_final_message: bool | None = Field(
+        None, description="The last message is the assistant's, and the answer goes on right after it. vLLM's name."
+    )
 
 
 class TopLogprob(TypedDict):
