@@ -29,9 +29,9 @@ def test_a_revision_holds_from_its_step_on_and_not_before():
 
 
 def test_a_slower_machine_gets_fewer_steps_and_a_little_drift_changes_nothing():
-    assert revised_steps(50, planned=150, seconds_left=100, step_seconds=[2.0] * 10) == 100
-    assert revised_steps(50, planned=150, seconds_left=100, step_seconds=[1.01] * 10) == 150
-    assert revised_steps(50, planned=150, seconds_left=-1, step_seconds=[1.0]) == 50
+    assert revised_steps(50, planned=150, seconds_left=100, usual=2.0, last=2.0, share=0.15) == 100
+    assert revised_steps(50, planned=150, seconds_left=100, usual=1.01, last=0.0, share=0.0) == 150
+    assert revised_steps(50, planned=150, seconds_left=-1, usual=1.0, last=1.0, share=0.15) == 50
 
 
 def test_a_schedule_that_cannot_be_is_refused():

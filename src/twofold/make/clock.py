@@ -8,38 +8,46 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterable
 
 from twofold.train.schedule import Schedule, revised_steps
 
 __all__ = ["Clock"]
 
-_WINDOW = 40
+_WINDOW = 48
+_WHOLE_WINDOW = 8
 
 
 class Clock:
-    """`budget` in seconds (0: none) counts everything since the start of training, pauses of the process not."""
+    """`budget` in seconds (0: none) counts everything since the start of training, pauses of the process not.
 
-    def __init__(self, budget: float, schedule: Schedule, spent: float = 0.0) -> None:
-        self.budget, self.schedule = budget, schedule
+    The last `share` of the run scores the whole vocabulary, which takes longer than what comes before it.
+    """
+
+    def __init__(self, budget: float, schedule: Schedule, share: float = 0.0, spent: float = 0.0) -> None:
+        self.budget, self.schedule, self.share = budget, schedule, share
         self.began = time.monotonic() - spent
         self.durations: deque[float] = deque(maxlen=_WINDOW)
+        self.whole: deque[float] = deque(maxlen=_WHOLE_WINDOW)
         self.last = time.monotonic()
 
     @property
     def spent(self) -> float:
         return time.monotonic() - self.began
 
-    def tick(self) -> float:
+    def tick(self, whole: bool = False) -> float:
         """The wall time since the last tick: a step together with whatever was done around it."""
         now = time.monotonic()
         elapsed, self.last = now - self.last, now
         self.durations.append(elapsed)
+        if whole:
+            self.whole.append(elapsed)
         return elapsed
 
     @property
     def usual(self) -> float:
         """The median of the recent ticks."""
-        return sorted(self.durations)[len(self.durations) // 2] if self.durations else 0.0
+        return _median(self.durations)
 
     def left(self, step: int) -> float:
         """Seconds until the end: of the budget, or else of the steps at the usual speed."""
@@ -52,6 +60,15 @@ class Clock:
         return self.budget > 0 and (step in (3, 6) or step % 10 == 0)
 
     def better_plan(self, step: int) -> int:
-        """How many steps the run should have, given the time that is left."""
-        recent = [duration for duration in self.durations if duration < 10 * self.usual]  # compiling is over for good
-        return revised_steps(step, self.schedule.steps_at(step), self.budget - self.spent, recent)
+        """How many steps the run should have, given the time that is left: by the mean, as pauses count too."""
+        recent, whole = ([each for each in durations if each < 10 * self.usual]  # compiling is over for good
+                         for durations in (self.durations, self.whole))
+        usual = sum(recent) / len(recent) if recent else 0.0
+        planned = self.schedule.steps_at(step)
+        return revised_steps(step, planned, self.budget - self.spent, usual, _median(whole), self.share)
+
+
+def _median(durations: Iterable[float]) -> float:
+    """The lower one, where there are two; 0 of none."""
+    known = sorted(durations)
+    return known[(len(known) - 1) // 2] if known else 0.0

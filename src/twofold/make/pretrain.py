@@ -43,6 +43,7 @@ from twofold.train.machine import Machine
 from twofold.train.optimiser import Optimiser
 from twofold.train.previous_token import look_back
 from twofold.train.schedule import Schedule
+from twofold.train.shortlist import Candidates, Shortlist
 
 __all__ = ["Interrupted", "Trained", "pretrain"]
 
@@ -87,9 +88,9 @@ class _Run:
         self.model = initialise(Decoder(recipe.model), settings.seed).to(self.device)
         self.optimiser = Optimiser(self.model, settings.optimiser, self.dtype)
         self.average = Average(self.model, settings.average) if settings.average else None
-        self.clock = Clock(60 * recipe.minutes, settings.schedule)
+        self.shortlist = Shortlist(self.frequencies(), settings.shortlist, settings.seed)
+        self.clock = self.clock_from(settings.schedule)
         self.tokens_per_step = settings.batch * settings.context
-        self.flops_per_token = flops_per_token(recipe.model, settings.context)
         specials = set(tokenizer.specials.values())
         self.bytes_of = np.array([0 if i in specials else len(tokenizer.decode_bytes([i]))
                                   for i in range(tokenizer.vocab_size)])
@@ -100,8 +101,9 @@ class _Run:
         loss = NextTokenLoss(self.model, self.dtype, self.machine.compiles)
         if step == 0:
             self.begin(loss)
-        steps = run_steps(self.model, loss, self.optimiser, self.rows, lambda s: self.clock.schedule.scale(s), step,
-                          self.settings.clip, self.settings.accumulate, self.group)
+        steps = run_steps(self.model, lambda batch: loss(*batch), self.optimiser, self.batch,
+                          lambda s: self.clock.schedule.scale(s), step, self.settings.clip, self.settings.accumulate,
+                          self.group)
         with _interrupt_as_event() as interrupted:
             while step < self.clock.schedule.steps_at(step):
                 done = next(steps)
@@ -119,8 +121,31 @@ class _Run:
             self.average.settle()
         return Trained(self.model, self.clock.schedule, self.clock.spent, step * self.tokens_per_step)
 
-    def rows(self, part: int) -> torch.Tensor:
-        return torch.from_numpy(self.batches.at(part)).to(self.device)
+    def batch(self, part: int) -> tuple[torch.Tensor, Candidates | None]:
+        """Rows, and the tokens that they are scored on: all for None."""
+        step = part // self.settings.accumulate
+        rows = torch.from_numpy(self.batches.at(part)).to(self.device)
+        return rows, None if self.sees_all(step) else self.shortlist.draw(step)
+
+    def sees_all(self, step: int) -> bool:
+        return self.settings.shortlist.sees_all(step, self.clock.schedule.steps_at(step))
+
+    def frequencies(self) -> torch.Tensor:
+        """How often each token comes up in training, float32 [v]."""
+        counts = np.zeros(self.recipe.model.vocab_size)
+        for source, weight in self.weights.items():
+            counts += weight * np.bincount(self.store.tokens("train", source), minlength=len(counts))
+        return torch.from_numpy(counts.astype(np.float32)).to(self.device)
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """What one token of each source counts for, by its share of the batches."""
+        return {source: share / len(self.store.tokens("train", source))
+                for source, share in self.batches.shares.items()}
+
+    def clock_from(self, schedule: Schedule, spent: float = 0.0) -> Clock:
+        shortlist = self.settings.shortlist
+        return Clock(60 * self.recipe.minutes, schedule, shortlist.whole if shortlist.drawn else 0.0, spent)
 
     def resume(self) -> int:
         """Take up the last checkpoint and the revisions of the plan that were written down, whenever that was."""
@@ -136,8 +161,8 @@ class _Run:
             self.average.load_state(extra)
         if self.leads:
             self.journal.cut(progress.step)
-        self.clock = Clock(60 * self.recipe.minutes,
-                           dataclasses.replace(schedule, revisions=schedule.revisions + revisions), progress.seconds)
+        revised = dataclasses.replace(schedule, revisions=schedule.revisions + revisions)
+        self.clock = self.clock_from(revised, progress.seconds)
         self.observer.note(f"going on from step {progress.step} of {self.clock.schedule.steps_at(progress.step)}")
         return progress.step
 
@@ -150,7 +175,7 @@ class _Run:
             look_back(self.model, self.settings.seed)
         with ThreadPoolExecutor(1) as aside:
             fitting = aside.submit(self.fit_bigrams) if self.settings.bigram_steps else None
-            loss.compile_now(self.rows(0))
+            loss.compile_now(self.batch(0)[0], self.shortlist.draw(0))
         if fitting:
             self.observer.note(f"pairs fitted: {self.bits(fitting.result()):.3f} bits per byte before the first step")
         if self.device.type == "cpu":
@@ -159,10 +184,8 @@ class _Run:
     def fit_bigrams(self) -> float:
         if self.device.type == "cpu" and self.machine.compiles:
             torch.set_num_threads(max(1, self.machine.threads - 1))
-        streams = [self.store.tokens("train", source) for source in self.batches.sources]
-        weights = [self.batches.shares[source] / len(stream)
-                   for source, stream in zip(self.batches.sources, streams, strict=True)]
-        counts = bigram_counts(streams, self.recipe.model.vocab_size, weights).to(self.device)
+        streams = [self.store.tokens("train", source) for source in self.weights]
+        counts = bigram_counts(streams, self.recipe.model.vocab_size, self.weights.values()).to(self.device)
         return fit_bigrams(self.model, counts, self.settings.bigram_steps, dtype=self.dtype)
 
     def bits(self, nats: float) -> float:
@@ -176,10 +199,12 @@ class _Run:
 
     def tell(self, done: Step) -> None:
         rate = self.tokens_per_step / done.seconds
-        elapsed = self.clock.tick()
+        elapsed = self.clock.tick(whole=self.sees_all(done.step))
         left = self.clock.left(done.step + 1)
+        scored = self.settings.shortlist.scored(done.step, self.clock.schedule.steps_at(done.step))
+        flops = flops_per_token(self.recipe.model, self.settings.context, scored=scored)
         info = {"bits_per_byte": self.bits(done.loss), "tokens_per_second": rate, "elapsed": elapsed,
-                "mfu": rate * self.flops_per_token / (self.machine.peak * self.group.world)}
+                "mfu": rate * flops / (self.machine.peak * self.group.world), "scored": scored}
         if self.leads:
             self.journal.write("step", **dataclasses.asdict(done), **info)
             self.observer.step(done, {**info, "steps": self.clock.schedule.steps_at(done.step), "seconds_left": left})

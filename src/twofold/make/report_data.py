@@ -72,7 +72,10 @@ class Run:
 
     @property
     def flops_per_token(self) -> int | None:
-        return flops_per_token(self.recipe.model, self.recipe.train.context) if self.recipe else None
+        if self.recipe is None:
+            return None
+        train = self.recipe.train
+        return flops_per_token(self.recipe.model, train.context, scored=train.shortlist.scored_in_all)
 
     def for_page(self) -> dict[str, Any]:
         """What the page's script draws."""

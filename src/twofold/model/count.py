@@ -74,11 +74,16 @@ def count(config: ModelConfig) -> ParameterCount:
     return ParameterCount(eight, dict(sizes), shared)
 
 
-def flops_per_token(config: ModelConfig, context: int | None = None, backward: bool = True) -> int:
-    """Floating-point operations to train on one token (or, not `backward`, to read it) in a full context."""
+def flops_per_token(
+    config: ModelConfig, context: int | None = None, backward: bool = True, scored: float = 1.0
+) -> int:
+    """Floating-point operations to train on one token (or, not `backward`, to read it) in a full context.
+
+    `scored` is the share of the vocabulary that the token after it is scored against.
+    """
     parameters = count(config)
     attention = config.n_layers * (context or config.context) * config.n_heads * config.d_head
-    return (6 if backward else 2) * (parameters.in_blocks + parameters.eight["unembedding"] + attention)
+    return (6 if backward else 2) * (parameters.in_blocks + round(scored * parameters.eight["unembedding"]) + attention)
 
 
 def kv_cache_bytes(config: ModelConfig, tokens: int = 1, bytes_per_number: int = 2) -> int:

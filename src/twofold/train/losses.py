@@ -1,6 +1,8 @@
 """What pretraining minimises: the surprise at the next token, in nats.
 
     loss = mean over positions of -log softmax(logits)[next token]
+
+or its estimate on a shortlist of the vocabulary (shortlist.py).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from twofold.model.decoder import Decoder, initialise
+from twofold.train.shortlist import Candidates, surprise_on_shortlist
 
 __all__ = ["NextTokenLoss", "surprise"]
 
@@ -36,12 +39,13 @@ class NextTokenLoss:
     def __init__(self, model: Decoder, dtype: torch.dtype = torch.float32, compiled: bool = False) -> None:
         self.model, self.dtype, self.compiled = model, dtype, compiled
         self.surprise = torch.compile(surprise, dynamic=False) if compiled else surprise
+        self.estimate = torch.compile(surprise_on_shortlist, dynamic=False) if compiled else surprise_on_shortlist
         if compiled:
             for block in model.blocks:
                 block.compile(dynamic=False)
 
-    def compile_now(self, rows: Int[Tensor, "b s1"]) -> None:
-        """Build the code for batches like `rows` on a throwaway model of one block; the real one is left alone."""
+    def compile_now(self, rows: Int[Tensor, "b s1"], candidates: Candidates | None = None) -> None:
+        """Build the code for batches like these on a throwaway model of one block; the real one is left alone."""
         if self.compiled:
             scratch = Decoder(replace(self.model.config, n_layers=min(1, self.model.config.n_layers))).to(rows.device)
             twin = copy(self)
@@ -49,7 +53,11 @@ class NextTokenLoss:
             for block in scratch.blocks:
                 block.compile(dynamic=False)
             twin(rows).backward()
+            if candidates:
+                twin(rows, candidates).backward()
 
-    def __call__(self, rows: Int[Tensor, "b s1"]) -> Float[Tensor, ""]:
+    def __call__(self, rows: Int[Tensor, "b s1"], candidates: Candidates | None = None) -> Float[Tensor, ""]:
         hidden = self.model.hidden(rows[:, :-1], self.dtype)
-        return self.surprise(hidden, self.model.W_U, rows[:, 1:])
+        if candidates is None:
+            return self.surprise(hidden, self.model.W_U, rows[:, 1:])
+        return self.estimate(hidden, self.model.W_U, rows[:, 1:], **vars(candidates))

@@ -8,7 +8,6 @@ and again, and the revisions are part of the recipe, so that the run can be repe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from twofold.errors import ConfigError
@@ -54,13 +53,19 @@ class Schedule:
 
 
 def revised_steps(
-    step: int, planned: int, seconds_left: float, step_seconds: Sequence[float], slack: float = 0.02
+    step: int, planned: int, seconds_left: float, usual: float, last: float, share: float, slack: float = 0.02
 ) -> int:
     """The number of steps that fits the time that is left, or `planned` while that is within `slack` of it.
 
-    `step_seconds` are the recent steps' durations; their mean counts, as pauses do too.
+    A step takes `usual` seconds, and `last` in the final `share` of the run; 0 when that is not known yet.
     """
-    if not step_seconds or seconds_left <= 0:
-        return step if seconds_left <= 0 else planned
-    fits = step + int(seconds_left / (sum(step_seconds) / len(step_seconds)))
+    if seconds_left <= 0:
+        return step
+    usual, last = usual or last, last or usual
+    if not usual:
+        return planned
+    mean = (1 - share) * usual + share * last
+    fits = int((seconds_left + step * usual) / mean)
+    if step >= (1 - share) * fits:
+        fits = step + int(seconds_left / last)
     return planned if abs(fits - planned) <= slack * planned else max(step + 1, fits)

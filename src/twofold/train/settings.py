@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from twofold.errors import ConfigError
 from twofold.train.optimiser_settings import OptimiserSettings
 from twofold.train.schedule import Schedule
+from twofold.train.shortlist_settings import ShortlistSettings
 
 __all__ = ["TrainSettings"]
 
@@ -29,6 +30,7 @@ class TrainSettings:
     average: float = 0.0
     bigram_steps: int = 20
     look_back: bool = True
+    shortlist: ShortlistSettings = field(default_factory=ShortlistSettings)
     schedule: Schedule = field(default_factory=lambda: Schedule(1000))
     optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
 
