@@ -17,6 +17,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -225,3 +226,1404 @@ static gguf *gguf_open(const char *path, const void *bytes, size_t n) {
     if (!gguf_read(g, path ? path : "the buffer")) return gguf_close(g), NULL;
     return g;
 }
+
+/* Let go of the file and keep a copy of its header: what has been read from it stays sound if the file changes. */
+static int gguf_keep_header(gguf *g) {
+    uint8_t *copy = malloc(g->start + 1);
+    if (!copy) return fail("out of memory");
+    memcpy(copy, g->bytes, g->start);
+    for (int i = 0; i < g->n_entries; i++) {
+        entry *e = &g->entries[i];
+        e->bytes = copy + (e->bytes - g->bytes);
+        if (e->key.n) e->key.at = (const char *)copy + (e->key.at - (const char *)g->bytes);
+    }
+    for (int i = 0; i < g->n_tensors; i++)
+        if (g->tensors[i].name.n) g->tensors[i].name.at = (const char *)copy + (g->tensors[i].name.at - (const char *)g->bytes);
+#ifndef _WIN32
+    if (g->mapped > 0) munmap((void *)g->bytes, g->size);
+#endif
+    if (!g->mapped) free((void *)g->bytes);
+    g->bytes = copy, g->size = g->start, g->mapped = 0;
+    return 1;
+}
+
+/* ── 2  Threads ──────────────────────────────────────────────────────────────────────────────────────────────────────
+   A token is some two hundred small jobs, one after the other, each cut into pieces that any thread may claim. A job is
+   over when its pieces are done, not when every thread has come by: a thread that the system has put aside holds up
+   nothing that it has not begun, and with no helper at all the caller does everything. Waiting is spinning at first,
+   for the next job is microseconds away, then sleeping, so that a machine with other work to do is not kept busy. */
+
+enum { SPINS = 2000, MOST_THREADS = 64 };
+
+typedef struct {
+    _Alignas(64) _Atomic uint64_t ticket; /* which job (32 bits), how many pieces (16), the next to be claimed (16) */
+    _Alignas(64) _Atomic int done;
+    _Alignas(64) void (*work)(void *, int);
+    void *argument;
+    int n_threads;
+    _Atomic int asleep, over;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    pthread_t threads[MOST_THREADS];
+} pool;
+
+#if defined __x86_64__ || defined __i386__
+#define pause_briefly() __builtin_ia32_pause()
+#elif defined __aarch64__
+#define pause_briefly() __asm__ volatile("yield")
+#else
+#define pause_briefly() ((void)0)
+#endif
+
+static int n_pieces(uint64_t ticket) { return (int)(ticket >> 16 & 0xFFFF); }
+static int piece(uint64_t ticket) { return (int)(ticket & 0xFFFF); }
+
+static void wake_all(pool *p) {
+    if (!atomic_load(&p->asleep)) return;
+    pthread_mutex_lock(&p->lock);
+    pthread_cond_broadcast(&p->wake);
+    pthread_mutex_unlock(&p->lock);
+}
+
+#define WAIT_UNTIL(p, IT_IS_SO)                                                                     \
+    do {                                                                                            \
+        for (int spin = 0; spin < SPINS && !(IT_IS_SO); spin++) pause_briefly();                    \
+        if (IT_IS_SO) break;                                                                        \
+        pthread_mutex_lock(&(p)->lock);                                                             \
+        for (atomic_fetch_add(&(p)->asleep, 1); !(IT_IS_SO);) pthread_cond_wait(&(p)->wake, &(p)->lock); \
+        atomic_fetch_sub(&(p)->asleep, 1);                                                          \
+        pthread_mutex_unlock(&(p)->lock);                                                           \
+    } while (0)
+
+static void *help(void *argument) {
+    pool *p = argument;
+    for (;;) {
+        uint64_t mine = atomic_fetch_add(&p->ticket, 1);
+        if (piece(mine) < n_pieces(mine)) {
+            p->work(p->argument, piece(mine)); /* the caller cannot go on to another job before this piece is done */
+            if (atomic_fetch_add(&p->done, 1) + 1 == n_pieces(mine)) wake_all(p);
+        } else {
+            WAIT_UNTIL(p, atomic_load(&p->ticket) >> 32 != mine >> 32 || atomic_load(&p->over));
+            if (atomic_load(&p->over)) return NULL;
+        }
+    }
+}
+
+/* work(argument, i) for i = 0 … n - 1, n < 65536 - threads, in any order and on any thread; returns when all are done. */
+static void parallel(pool *p, void (*work)(void *, int), void *argument, int n) {
+    if (p->n_threads == 1 || n == 1) {
+        for (int i = 0; i < n; i++) work(argument, i);
+        return;
+    }
+    p->work = work, p->argument = argument;
+    atomic_store(&p->done, 0);
+    uint64_t job = (atomic_load(&p->ticket) >> 32) + 1, mine;
+    atomic_store(&p->ticket, job << 32 | (uint64_t)n << 16);
+    wake_all(p);
+    while (mine = atomic_fetch_add(&p->ticket, 1), piece(mine) < n) {
+        work(argument, piece(mine));
+        atomic_fetch_add(&p->done, 1);
+    }
+    WAIT_UNTIL(p, atomic_load(&p->done) == n);
+}
+
+static void pool_open(pool *p, int n) {
+    pthread_mutex_init(&p->lock, NULL), pthread_cond_init(&p->wake, NULL);
+    for (p->n_threads = 1; p->n_threads < n; p->n_threads++)
+        if (pthread_create(&p->threads[p->n_threads], NULL, help, p)) break; /* fewer, then */
+}
+
+static void pool_close(pool *p) {
+    atomic_store(&p->over, 1), wake_all(p);
+    for (int i = 1; i < p->n_threads; i++) pthread_join(p->threads[i], NULL);
+    pthread_mutex_destroy(&p->lock), pthread_cond_destroy(&p->wake);
+}
+
+static int n_cores(void) {
+#if defined __linux__
+    cpu_set_t ours;
+    if (!sched_getaffinity(0, sizeof ours, &ours)) return CPU_COUNT(&ours);
+#endif
+#ifdef _SC_NPROCESSORS_ONLN
+    return (int)sysconf(_SC_NPROCESSORS_ONLN);
+#else
+    return 4;
+#endif
+}
+
+/* ── 3  Vectors ──────────────────────────────────────────────────────────────────────────────────────────────────────
+   All the arithmetic that counts is done on sixteen 32-bit lanes at once. What a processor has (P_…, of PARTS to the
+   sixteen) is named here once for each kind of processor, and nothing below knows which it is. The one instruction that
+   makes small integers fast is P_DOT: to each lane of a, add the products of four bytes of w and the four bytes x. */
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
+
+INLINE float from_bits(uint32_t bits) { float x; memcpy(&x, &bits, 4); return x; }
+INLINE uint32_t to_bits(float x) { uint32_t bits; memcpy(&bits, &x, 4); return bits; }
+INLINE int32_t four_bytes(const void *x) { int32_t four; memcpy(&four, x, 4); return four; }
+
+static float from_half(uint16_t h) { /* the exponent is moved by 112 = 127 - 15; a multiplication mends subnormals */
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = (uint32_t)(h & 0x7FFF) << 13;
+    if (rest >= 0x0F800000) return from_bits(sign | rest | 0x7F800000); /* infinite, or not a number */
+    return from_bits(sign | to_bits(from_bits(rest) * 0x1p112f));
+}
+
+static uint16_t to_half(float x) { /* to nearest even; too large becomes infinite */
+    uint32_t bits = to_bits(x), sign = bits >> 16 & 0x8000, rest = bits & 0x7FFFFFFF;
+    if (rest > 0x7F800000) return (uint16_t)(sign | 0x7E00);
+    if (rest >= 0x477FF000) return (uint16_t)(sign | 0x7C00);
+    if (rest < 0x38800000) return (uint16_t)(sign | (to_bits(from_bits(rest) + 0.5f) - to_bits(0.5f)));
+    return (uint16_t)(sign | (((rest + 0xFFF + (rest >> 13 & 1)) >> 13) - 0x1C000));
+}
+
+#if defined __AVX512VNNI__ && defined __AVX512BW__ && defined __AVX512VL__ && !defined TF_PLAIN
+#include <immintrin.h>
+#define KERNEL "avx512-vnni"
+enum { PARTS = 1, SIGN = 128 }; /* bytes of weights are unsigned for this P_DOT: 128 too large, taken off at the end */
+typedef __m512 pf;
+typedef __m512i pi;
+#define P_SET(x) _mm512_set1_ps(x)
+#define P_LOAD(at) _mm512_loadu_ps(at)
+#define P_STORE(at, a) _mm512_storeu_ps(at, a)
+#define P_ADD(a, b) _mm512_add_ps(a, b)
+#define P_MUL(a, b) _mm512_mul_ps(a, b)
+#define P_FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define P_MAX(a, b) _mm512_max_ps(a, b)
+#define P_HALVES(at) _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(at)))
+#define P_TO_HALVES(at, a) _mm256_storeu_si256((void *)(at), _mm512_cvtps_ph(a, 0))
+#define P_BYTES(at) _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)(at))))
+#define P_INTS(at) _mm512_loadu_si512(at)
+#define P_AND(a, mask) _mm512_and_si512(a, _mm512_set1_epi32((int)(mask)))
+#define P_OR(a, b) _mm512_or_si512(a, b)
+#define P_LEFT(a, n) _mm512_slli_epi32(a, n)
+#define P_RIGHT(a, n) _mm512_srli_epi32(a, n)
+#define P_FLOAT(a) _mm512_cvtepi32_ps(a)
+#define P_AS_FLOAT(a) _mm512_castsi512_ps(a)
+#define P_ZERO() _mm512_setzero_si512()
+#define P_DOT(a, w, x) _mm512_dpbusd_epi32(a, w, _mm512_set1_epi32(x))
+#define P_DOT_SIGNED P_DOT
+#elif defined __AVX2__ && defined __FMA__ && defined __F16C__ && !defined TF_PLAIN
+#include <immintrin.h>
+#define KERNEL "avx2"
+enum { PARTS = 2, SIGN = 0 };
+typedef __m256 pf;
+typedef __m256i pi;
+#define P_SET(x) _mm256_set1_ps(x)
+#define P_LOAD(at) _mm256_loadu_ps(at)
+#define P_STORE(at, a) _mm256_storeu_ps(at, a)
+#define P_ADD(a, b) _mm256_add_ps(a, b)
+#define P_MUL(a, b) _mm256_mul_ps(a, b)
+#define P_FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define P_MAX(a, b) _mm256_max_ps(a, b)
+#define P_HALVES(at) _mm256_cvtph_ps(_mm_loadu_si128((const void *)(at)))
+#define P_TO_HALVES(at, a) _mm_storeu_si128((void *)(at), _mm256_cvtps_ph(a, 0))
+#define P_BYTES(at) _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)(at))))
+#define P_INTS(at) _mm256_loadu_si256((const void *)(at))
+#define P_AND(a, mask) _mm256_and_si256(a, _mm256_set1_epi32((int)(mask)))
+#define P_OR(a, b) _mm256_or_si256(a, b)
+#define P_LEFT(a, n) _mm256_slli_epi32(a, n)
+#define P_RIGHT(a, n) _mm256_srli_epi32(a, n)
+#define P_FLOAT(a) _mm256_cvtepi32_ps(a)
+#define P_AS_FLOAT(a) _mm256_castsi256_ps(a)
+#define P_ZERO() _mm256_setzero_si256()
+#define P_DOT(a, w, x) dot_bytes(a, w, _mm256_set1_epi32(x))
+#define P_DOT_SIGNED(a, w, x) dot_bytes(a, _mm256_abs_epi8(w), _mm256_sign_epi8(_mm256_set1_epi32(x), w))
+INLINE pi dot_bytes(pi a, pi w, pi x) { /* two products at most 128 · 127 each fit the 16 bits between */
+    return _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1)));
+}
+#elif defined __ARM_FEATURE_DOTPROD && !defined TF_PLAIN
+#include <arm_neon.h>
+#define KERNEL "neon-dot"
+enum { PARTS = 4, SIGN = 0 };
+typedef float32x4_t pf;
+typedef int32x4_t pi;
+#define P_SET(x) vdupq_n_f32(x)
+#define P_LOAD(at) vld1q_f32(at)
+#define P_STORE(at, a) vst1q_f32(at, a)
+#define P_ADD(a, b) vaddq_f32(a, b)
+#define P_MUL(a, b) vmulq_f32(a, b)
+#define P_FMA(a, b, c) vfmaq_f32(c, a, b)
+#define P_MAX(a, b) vmaxq_f32(a, b)
+#define P_HALVES(at) vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(at)))
+#define P_TO_HALVES(at, a) vst1_u16(at, vreinterpret_u16_f16(vcvt_f16_f32(a)))
+#define P_BYTES(at) vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four_bytes(at)))))))
+#define P_INTS(at) vld1q_s32((const int32_t *)(at))
+#define P_AND(a, mask) vandq_s32(a, vdupq_n_s32((int)(mask)))
+#define P_OR(a, b) vorrq_s32(a, b)
+#define P_LEFT(a, n) vshlq_s32(a, vdupq_n_s32(n))
+#define P_RIGHT(a, n) vreinterpretq_s32_u32(vshlq_u32(vreinterpretq_u32_s32(a), vdupq_n_s32(-(n))))
+#define P_FLOAT(a) vcvtq_f32_s32(a)
+#define P_AS_FLOAT(a) vreinterpretq_f32_s32(a)
+#define P_ZERO() vdupq_n_s32(0)
+#define P_DOT(a, w, x) vdotq_s32(a, vreinterpretq_s8_s32(w), vreinterpretq_s8_s32(vdupq_n_s32(x)))
+#define P_DOT_SIGNED P_DOT
+#else
+#define KERNEL "c"
+enum { PARTS = 16, SIGN = 0 };
+typedef float pf;
+typedef uint32_t pi;
+#define P_SET(x) (x)
+#define P_LOAD(at) (*(at))
+#define P_STORE(at, a) (*(at) = (a))
+#define P_ADD(a, b) ((a) + (b))
+#define P_MUL(a, b) ((a) * (b))
+#define P_FMA(a, b, c) ((a) * (b) + (c))
+#define P_MAX(a, b) ((a) > (b) ? (a) : (b))
+#define P_HALVES(at) from_half(*(at))
+#define P_TO_HALVES(at, a) (*(at) = to_half(a))
+#define P_BYTES(at) ((float)*(at))
+#define P_INTS(at) ((uint32_t)four_bytes(at))
+#define P_AND(a, mask) ((a) & (mask))
+#define P_OR(a, b) ((a) | (b))
+#define P_LEFT(a, n) ((a) << (n))
+#define P_RIGHT(a, n) ((a) >> (n))
+#define P_FLOAT(a) ((float)(int32_t)(a))
+#define P_AS_FLOAT(a) from_bits(a)
+#define P_ZERO() 0
+#define P_DOT(a, w, x) dot_bytes(a, w, (uint32_t)(x))
+#define P_DOT_SIGNED P_DOT
+INLINE pi dot_bytes(pi a, pi w, pi x) {
+    for (int i = 0; i < 32; i += 8) a += (pi)((int8_t)(w >> i) * (int8_t)(x >> i));
+    return a;
+}
+#endif
+
+enum { LANES = 16, WIDTH = LANES / PARTS };
+typedef struct { pf p[PARTS]; } vf; /* sixteen floats */
+typedef struct { pi p[PARTS]; } vi; /* sixteen integers, or sixty-four bytes */
+
+#define ALL(TYPE, EXPRESSION) TYPE y; UNROLL for (int i = 0; i < PARTS; i++) y.p[i] = (EXPRESSION); return y
+INLINE vf f_set(float x) { ALL(vf, P_SET(x)); }
+INLINE vf f_load(const float *at) { ALL(vf, P_LOAD(at + i * WIDTH)); }
+INLINE vf f_add(vf a, vf b) { ALL(vf, P_ADD(a.p[i], b.p[i])); }
+INLINE vf f_mul(vf a, vf b) { ALL(vf, P_MUL(a.p[i], b.p[i])); }
+INLINE vf f_fma(vf a, vf b, vf c) { ALL(vf, P_FMA(a.p[i], b.p[i], c.p[i])); }
+INLINE vf f_max(vf a, vf b) { ALL(vf, P_MAX(a.p[i], b.p[i])); }
+INLINE vf f_halves(const uint16_t *at) { ALL(vf, P_HALVES(at + i * WIDTH)); }
+INLINE vf f_bytes(const int8_t *at) { ALL(vf, P_BYTES(at + i * WIDTH)); }
+INLINE vf f_of(vi a) { ALL(vf, P_FLOAT(a.p[i])); }
+INLINE vf f_as(vi a) { ALL(vf, P_AS_FLOAT(a.p[i])); }
+INLINE vi i_zero(void) { ALL(vi, P_ZERO()); }
+INLINE vi i_load(const uint8_t *at) { ALL(vi, P_INTS(at + 4 * i * WIDTH)); }
+INLINE vi i_and(vi a, uint32_t mask) { ALL(vi, P_AND(a.p[i], mask)); }
+INLINE vi i_or(vi a, vi b) { ALL(vi, P_OR(a.p[i], b.p[i])); }
+INLINE vi i_left(vi a, int n) { ALL(vi, P_LEFT(a.p[i], n)); }
+INLINE vi i_right(vi a, int n) { ALL(vi, P_RIGHT(a.p[i], n)); }
+INLINE vi i_dot(vi a, vi w, const int8_t *x) { ALL(vi, P_DOT(a.p[i], w.p[i], four_bytes(x))); }
+INLINE vi i_dot_signed(vi a, vi w, const int8_t *x) { ALL(vi, P_DOT_SIGNED(a.p[i], w.p[i], four_bytes(x))); }
+INLINE void f_store(float *at, vf a) { UNROLL for (int i = 0; i < PARTS; i++) P_STORE(at + i * WIDTH, a.p[i]); }
+INLINE void f_to_halves(uint16_t *at, vf a) { UNROLL for (int i = 0; i < PARTS; i++) P_TO_HALVES(at + i * WIDTH, a.p[i]); }
+
+INLINE float sum_of(vf a) {
+    float x[LANES], sum = 0;
+    f_store(x, a);
+    for (int i = 0; i < LANES; i++) sum += x[i];
+    return sum;
+}
+
+INLINE float largest_of(vf a) {
+    float x[LANES];
+    f_store(x, a);
+    for (int i = 1; i < LANES; i++) x[0] = x[i] > x[0] ? x[i] : x[0];
+    return x[0];
+}
+
+static float dot(const float *a, const float *b, int n) {
+    vf sum = f_set(0);
+    int i = 0;
+    for (; i + LANES <= n; i += LANES) sum = f_fma(f_load(a + i), f_load(b + i), sum);
+    float rest = sum_of(sum);
+    for (; i < n; i++) rest += a[i] * b[i];
+    return rest;
+}
+
+/* e^x to 1e-7: 2 to the whole part goes into the exponent's bits, a polynomial does the rest. Loops over it vectorise. */
+INLINE float exp_of(float x) {
+    x = x < 88 ? x : 88;
+    float whole = x * 1.44269504f + 12582912.0f, part = x * 1.44269504f - (whole - 12582912.0f); /* 1.5 · 2^23 rounds */
+    float y = 1 + part * (0.693147182f + part * (0.240226477f + part * (0.0555032901f
+                + part * (0.00961837359f + part * (0.00133998482f + part * 0.000153707049f)))));
+    return x < -87 ? 0 : from_bits(to_bits(y) + (to_bits(whole) << 23));
+}
+
+/* ── 4  Weights ──────────────────────────────────────────────────────────────────────────────────────────────────────
+   A matrix is stored in blocks of 32 or 256 numbers along its rows, in one of many types. At loading they are laid out
+   anew in a few forms: sixteen rows side by side, one to a lane, so that a product needs no sums across lanes, and the
+   memory is read in one straight line. A number is d · q + m, where q has 4, 6 or 8 bits and 32 numbers (in INT6_SPLIT,
+   16) share d and m; without _MIN, m is d times a constant. Floats stay what they are. */
+
+enum { GROUP = 32, HUGE_PAGE = 2 << 20 };
+typedef enum { FLOAT32, FLOAT16, BFLOAT16, INT8, INT4, INT4_MIN, INT6_MIN, INT6_SPLIT, N_FORMS } form;
+static const struct { int data, scales; } GROUP_BYTES[N_FORMS] = { /* of sixteen rows */
+    {2048, 0}, {1024, 0}, {1024, 0}, {512, 32}, {256, 32}, {256, 64}, {384, 64}, {384, 64},
+};
+
+enum { T_F32 = 0, T_F16 = 1, T_Q4_0 = 2, T_Q4_1 = 3, T_Q5_0 = 6, T_Q5_1 = 7, T_Q8_0 = 8, T_Q4_K = 12, T_Q5_K = 13,
+       T_Q6_K = 14, T_BF16 = 30, N_TYPES };
+static const struct { const char *name; int block, bytes; form form; } TYPES[N_TYPES] = {
+    [T_F32] = {"F32", 1, 4, FLOAT32}, [T_F16] = {"F16", 1, 2, FLOAT16}, [T_BF16] = {"BF16", 1, 2, BFLOAT16},
+    [T_Q8_0] = {"Q8_0", 32, 34, INT8}, [T_Q4_0] = {"Q4_0", 32, 18, INT4}, [T_Q4_1] = {"Q4_1", 32, 20, INT4_MIN},
+    [T_Q5_0] = {"Q5_0", 32, 22, INT6_MIN}, [T_Q5_1] = {"Q5_1", 32, 24, INT6_MIN},
+    [T_Q4_K] = {"Q4_K", 256, 144, INT4_MIN}, [T_Q5_K] = {"Q5_K", 256, 176, INT6_MIN},
+    [T_Q6_K] = {"Q6_K", 256, 210, INT6_SPLIT},
+};
+
+typedef struct {
+    int rows, cols, groups, type, form;
+    size_t tile_bytes, data_at; /* a tile, sixteen rows: the scales of every group, then from data_at the numbers */
+    uint8_t *bytes;
+    float *bias;
+} matrix;
+
+INLINE int is_float(int form) { return form <= BFLOAT16; }
+INLINE int n_tiles(const matrix *w) { return (w->rows + LANES - 1) / LANES; }
+
+static matrix matrix_of(int type, int rows, int cols) {
+    matrix w = {.rows = rows, .cols = cols, .groups = (cols + GROUP - 1) / GROUP, .type = type};
+    w.form = TYPES[type].form;
+    w.data_at = ((size_t)w.groups * GROUP_BYTES[w.form].scales + 63) & ~(size_t)63;
+    w.tile_bytes = w.data_at + (size_t)w.groups * GROUP_BYTES[w.form].data;
+    return w;
+}
+
+static uint16_t half_at(const uint8_t *at) { return (uint16_t)(at[0] | at[1] << 8); }
+
+/* Group g of a row of whole numbers: q, and the two halves that say d and m (in INT6_SPLIT, d and the second d). */
+static void unpack(int type, const uint8_t *row, int g, uint8_t *q, uint16_t *scale) {
+    int in = g % (TYPES[type].block / GROUP);
+    const uint8_t *b = row + (size_t)(g / (TYPES[type].block / GROUP)) * TYPES[type].bytes, *low = b;
+    float d = from_half(half_at(b));
+    scale[0] = half_at(b), scale[1] = half_at(b + 2);
+    switch (type) {
+    case T_Q8_0:
+        for (int i = 0; i < GROUP; i++) q[i] = b[2 + i] ^ SIGN;
+        return;
+    case T_Q4_0: low += 2; break;
+    case T_Q4_1: low += 4; break;
+    case T_Q5_0: low += 6, scale[1] = to_half(-16 * d); break;
+    case T_Q5_1: low += 8; break;
+    case T_Q4_K: case T_Q5_K: {
+        const uint8_t *s = b + 4; /* six bits each for d and m of eight groups, the last four of each in pieces */
+        int factor = in < 4 ? s[in] & 63 : (s[in + 4] & 15) | s[in - 4] >> 6 << 4;
+        int least = in < 4 ? s[in + 4] & 63 : s[in + 4] >> 4 | s[in] >> 6 << 4;
+        scale[0] = to_half(d * (float)factor), scale[1] = to_half(-from_half(half_at(b + 2)) * (float)least);
+        low += (type == T_Q4_K ? 16 : 48) + in / 2 * 32;
+        for (int i = 0; i < GROUP; i++) q[i] = low[i] >> in % 2 * 4 & 15;
+        if (type == T_Q5_K) for (int i = 0; i < GROUP; i++) q[i] |= (b[16 + i] >> in & 1) << 4;
+        return;
+    }
+    case T_Q6_K:
+        d = from_half(half_at(b + 208));
+        for (int i = 0; i < 2; i++) scale[i] = to_half(d * (float)(int8_t)b[192 + 2 * in + i]);
+        low += in / 4 * 64 + in % 2 * 32;
+        for (int i = 0; i < GROUP; i++)
+            q[i] = (low[i] >> in % 4 / 2 * 4 & 15) | (b[128 + in / 4 * 32 + i] >> in % 4 * 2 & 3) << 4;
+        return;
+    }
+    for (int i = 0; i < 16; i++) q[i] = low[i] & 15, q[16 + i] = low[i] >> 4;
+    if (type == T_Q5_0 || type == T_Q5_1) {
+        uint32_t fifth = (uint32_t)four_bytes(low - 4);
+        for (int i = 0; i < GROUP; i++) q[i] |= (uint8_t)((fifth >> i & 1) << 4);
+    }
+}
+
+/* Lay out tile number `tile` of w from the rows of the file. */
+static void pack_tile(const matrix *w, const uint8_t *rows, int tile) {
+    uint8_t *scales = w->bytes + (size_t)tile * w->tile_bytes, *data = scales + w->data_at, q[GROUP];
+    size_t row_bytes = (size_t)w->cols / TYPES[w->type].block * TYPES[w->type].bytes;
+    int n = w->rows - tile * LANES, width = TYPES[w->type].bytes;
+    if (n < LANES || w->cols % GROUP || w->data_at % 64) memset(scales, 0, w->tile_bytes);
+    for (int r = 0; r < LANES && r < n; r++) {
+        const uint8_t *row = rows + (size_t)(tile * LANES + r) * row_bytes;
+        if (w->form == BFLOAT16) /* pairs of a row in one lane */
+            for (int i = 0; i < w->cols; i++) memcpy(data + (i / 2 * LANES + r) * 4 + i % 2 * 2, row + i * 2, 2);
+        else if (is_float(w->form))
+            for (int i = 0; i < w->cols; i++) memcpy(data + (i * LANES + r) * width, row + i * width, (size_t)width);
+        else for (int g = 0; g < w->groups; g++) {
+            uint16_t s[2];
+            unpack(w->type, row, g, q, s);
+            int n_scales = GROUP_BYTES[w->form].scales / 32;
+            for (int i = 0; i < n_scales; i++) memcpy(scales + (g * n_scales + i) * 32 + r * 2, &s[i], 2);
+            uint8_t *at = data + (size_t)g * GROUP_BYTES[w->form].data + r * 4; /* every 64 bytes, four of this row */
+            if (w->form == INT8) {
+                for (int j = 0; j < 8; j++) memcpy(at + 64 * j, q + 4 * j, 4);
+                continue;
+            }
+            for (int j = 0; j < 4; j++)
+                for (int i = 0; i < 4; i++) at[64 * j + i] = (uint8_t)((q[4 * j + i] & 15) | q[16 + 4 * j + i] << 4);
+            if (w->form >= INT6_MIN)
+                for (int j = 0; j < 2; j++)
+                    for (int i = 0; i < 4; i++) {
+                        at[256 + 64 * j + i] = 0;
+                        for (int k = 0; k < 4; k++)
+                            at[256 + 64 * j + i] |= (uint8_t)(q[16 * j + 4 * k + i] >> 4 << 2 * k);
+                    }
+        }
+    }
+}
+
+/* What is added to d · q, as a multiple of d. */
+INLINE float shift_of(int form) { return form == INT8 ? -SIGN : form == INT4 ? -8 : form == INT6_SPLIT ? -32 : 0; }
+
+/* Row r as floats: an embedding is looked up in the same tiles that score the vocabulary. */
+static void matrix_row(const matrix *w, int r, float *y) {
+    const uint8_t *scales = w->bytes + (size_t)(r / LANES) * w->tile_bytes, *data = scales + w->data_at;
+    int lane = r % LANES, n_scales = GROUP_BYTES[w->form].scales / 32;
+    for (int i = 0; i < w->cols; i++) {
+        if (w->form == FLOAT32) memcpy(&y[i], data + (i * LANES + lane) * 4, 4);
+        else if (w->form == FLOAT16) y[i] = from_half(half_at(data + (i * LANES + lane) * 2));
+        else if (w->form == BFLOAT16) y[i] = from_bits((uint32_t)half_at(data + (i / 2 * LANES + lane) * 4 + i % 2 * 2) << 16);
+        else {
+            int g = i / GROUP, j = i % GROUP;
+            const uint8_t *s = scales + g * n_scales * 32 + lane * 2, *at = data + (size_t)g * GROUP_BYTES[w->form].data + lane * 4;
+            int q = w->form != INT8 ? at[j / 4 % 4 * 64 + j % 4] >> j / 16 * 4 & 15
+                    : SIGN ? at[j / 4 * 64 + j % 4] : (int8_t)at[j / 4 * 64 + j % 4];
+            if (w->form >= INT6_MIN) q |= (at[256 + j / 16 * 64 + j % 4] >> j / 4 % 4 * 2 & 3) << 4;
+            float d = from_half(half_at(w->form == INT6_SPLIT ? s + j / 16 * 32 : s));
+            int has_min = w->form == INT4_MIN || w->form == INT6_MIN;
+            y[i] = d * (float)q + (has_min ? from_half(half_at(s + 32)) : d * shift_of(w->form));
+        }
+    }
+}
+
+/* ── 5  Products ─────────────────────────────────────────────────────────────────────────────────────────────────────
+   y = W x for many x at once. What W is made of decides how x is given: as floats, or, where the weights are whole
+   numbers, rounded to whole numbers -127 … 127 with a scale for every 32. Since W is d q + m and x is d' q', their
+   product over a group is d d' (q · q') + m d' (sum of q'): the sums are found once, when x is rounded.
+
+   Vectors are kept in panels of up to PANEL, element by element (group by group) side by side, as they are needed. */
+
+enum { PANEL = 8 };
+
+typedef struct {
+    int n, cols, floats, integers; /* n vectors, padded with zeros to cols, a multiple of GROUP; which of the two is wanted */
+    float *x, *scales;             /* scales: d', d' · sum, and d' · sum of the first half and of the second */
+    int8_t *q;
+} input;
+
+INLINE int panel_width(const input *in, int first) { return in->n - first < PANEL ? in->n - first : PANEL; }
+
+static void set_input(input *in, int column, const float *v) {
+    int first = column / PANEL * PANEL, width = panel_width(in, first), c = column - first, groups = in->cols / GROUP;
+    if (in->floats) {
+        float *x = in->x + (size_t)first * in->cols + c;
+        for (int i = 0; i < in->cols; i++) x[(size_t)i * width] = v[i];
+    }
+    for (int g = 0; in->integers && g < groups; g++, v += GROUP) {
+        uint32_t largest = 0;
+        for (int i = 0; i < GROUP; i++) {
+            uint32_t bits = to_bits(v[i]) & 0x7FFFFFFF; /* floats without a sign are ordered as their bits */
+            largest = bits > largest ? bits : largest;
+        }
+        float d = from_bits(largest) / 127, inverse = d > 1e-30f ? 1 / d : 0;
+        int8_t *q = in->q + ((size_t)first * groups + (size_t)g * width + c) * GROUP;
+        int sum[2] = {0, 0};
+        for (int i = 0; i < GROUP; i++) q[i] = (int8_t)to_bits(v[i] * inverse + 12582912.0f); /* rounds, see exp_of */
+        for (int i = 0; i < GROUP / 2; i++) sum[0] += q[i], sum[1] += q[GROUP / 2 + i];
+        float *s = in->scales + ((size_t)first * groups + (size_t)g * width + c) * 4;
+        s[0] = d, s[2] = d * (float)sum[0], s[3] = d * (float)sum[1], s[1] = s[2] + s[3];
+    }
+}
+
+enum { AHEAD = 2560 }; /* bytes: memory is asked for so far ahead of its use, as far as the processor looks itself */
+#define PREFETCH(at, n) do { for (int i = 0; i < (n); i += 64) __builtin_prefetch((at) + AHEAD + i); } while (0)
+
+/* Sixteen rows of whole numbers times nb vectors of a panel; form and nb are constants wherever this is used. */
+INLINE void integers(const int form, const int nb, const matrix *w, const uint8_t *scales, const int8_t *x,
+                     const float *xs, int width, float *y) {
+    const int split = form == INT6_SPLIT, has_min = form == INT4_MIN || form == INT6_MIN;
+    const int size = GROUP_BYTES[form].data;
+    const float shift = shift_of(form);
+    const uint8_t *data = scales + w->data_at;
+    vf sum[PANEL];
+    vi q[8];
+    UNROLL for (int c = 0; c < nb; c++) sum[c] = f_set(0);
+    for (int g = 0; g < w->groups; g++) {
+        PREFETCH(data, size);
+        if (form == INT8) {
+            UNROLL for (int j = 0; j < 8; j++) q[j] = i_load(data + 64 * j);
+        } else {
+            UNROLL for (int j = 0; j < 4; j++) {
+                vi two = i_load(data + 64 * j);
+                q[j] = i_and(two, 0x0F0F0F0F), q[j + 4] = i_and(i_right(two, 4), 0x0F0F0F0F);
+            }
+        }
+        if (form >= INT6_MIN) {
+            UNROLL for (int j = 0; j < 8; j++) {
+                vi high = i_load(data + 256 + j / 4 * 64);
+                high = j % 4 == 0 ? i_left(high, 4) : j % 4 == 1 ? i_left(high, 2) : j % 4 == 3 ? i_right(high, 2) : high;
+                q[j] = i_or(q[j], i_and(high, 0x30303030));
+            }
+        }
+        const uint16_t *s = (const uint16_t *)(const void *)scales;
+        vf d = f_halves(s), e = has_min || split ? f_halves(s + LANES) : f_mul(d, f_set(shift));
+        vf d_shift = f_mul(d, f_set(shift)), e_shift = f_mul(e, f_set(shift));
+        UNROLL for (int c = 0; c < nb; c++) {
+            const int8_t *at = x + c * GROUP;
+            const float *t = xs + c * 4;
+            vi a = i_zero(), b = i_zero();
+            UNROLL for (int j = 0; j < 4; j++) a = form == INT8 ? i_dot_signed(a, q[j], at + 4 * j) : i_dot(a, q[j], at + 4 * j);
+            if (!split) b = a;
+            UNROLL for (int j = 4; j < 8; j++) b = form == INT8 ? i_dot_signed(b, q[j], at + 4 * j) : i_dot(b, q[j], at + 4 * j);
+            if (split) {
+                sum[c] = f_fma(f_mul(f_of(a), f_set(t[0])), d, f_fma(d_shift, f_set(t[2]), sum[c]));
+                sum[c] = f_fma(f_mul(f_of(b), f_set(t[0])), e, f_fma(e_shift, f_set(t[3]), sum[c]));
+            } else {
+                sum[c] = f_fma(f_mul(f_of(b), f_set(t[0])), d, sum[c]);
+                if (has_min || shift != 0) sum[c] = f_fma(e, f_set(t[1]), sum[c]);
+            }
+        }
+        scales += GROUP_BYTES[form].scales, data += size, x += width * GROUP, xs += width * 4;
+    }
+    UNROLL for (int c = 0; c < nb; c++) f_store(y + c * LANES, sum[c]);
+}
+
+/* Sixteen rows of floats times nb vectors. A lone vector is summed in four parts, so that no sum waits for the last. */
+INLINE void floats(const int form, const int nb, const matrix *w, const uint8_t *data, const float *x, int width, float *y) {
+    const int parts = nb < 3 ? 4 : 1, each = 4 / parts;
+    vf sum[4 * PANEL];
+    UNROLL for (int c = 0; c < nb * parts; c++) sum[c] = f_set(0);
+    for (int k = 0; k < w->groups * GROUP; k += 4) {
+        vf v[4];
+        PREFETCH(data, form == FLOAT32 ? 256 : 128);
+        if (form == BFLOAT16) {
+            vi one = i_load(data), two = i_load(data + 64);
+            v[0] = f_as(i_left(one, 16)), v[1] = f_as(i_and(one, 0xFFFF0000));
+            v[2] = f_as(i_left(two, 16)), v[3] = f_as(i_and(two, 0xFFFF0000));
+        } else {
+            UNROLL for (int j = 0; j < 4; j++)
+                v[j] = form == FLOAT32 ? f_load((const float *)(const void *)data + j * LANES)
+                                       : f_halves((const uint16_t *)(const void *)data + j * LANES);
+        }
+        UNROLL for (int j = 0; j < 4; j++)
+            UNROLL for (int c = 0; c < nb; c++)
+                sum[c * parts + j / each] = f_fma(v[j], f_set(x[j * width + c]), sum[c * parts + j / each]);
+        data += form == FLOAT32 ? 256 : 128, x += 4 * width;
+    }
+    UNROLL for (int c = 0; c < nb; c++) {
+        UNROLL for (int j = 1; j < parts; j++) sum[c * parts] = f_add(sum[c * parts], sum[c * parts + j]);
+        f_store(y + c * LANES, sum[c * parts]);
+    }
+}
+
+/* How many of n are done at a time, and the constants that the loops above are compiled for. */
+static int step_of(int n) { return n >= 8 ? 8 : n >= 4 ? 4 : n; }
+#define FOR_EACH_STEP(DO, X) DO(X, 1) DO(X, 2) DO(X, 3) DO(X, 4) DO(X, 8)
+
+/* y [nb][16] = sixteen rows of w times the vectors `column` … of a panel. */
+static void tile_times(const matrix *w, int tile, const input *in, int column, int nb, float *y) {
+    int first = column / PANEL * PANEL, width = panel_width(in, first), c = column - first;
+    const uint8_t *at = w->bytes + (size_t)tile * w->tile_bytes;
+    const float *x = in->x + (size_t)first * in->cols + c, *xs = in->scales + ((size_t)first * w->groups + c) * 4;
+    const int8_t *q = in->q + (size_t)first * in->cols + c * GROUP;
+#define IF_FLOATS(FORM, NB) case FORM * 16 + NB: floats(FORM, NB, w, at, x, width, y); break;
+#define IF_INTEGERS(FORM, NB) case FORM * 16 + NB: integers(FORM, NB, w, at, q, xs, width, y); break;
+    switch (w->form * 16 + nb) {
+        FOR_EACH_STEP(IF_FLOATS, FLOAT32) FOR_EACH_STEP(IF_FLOATS, FLOAT16) FOR_EACH_STEP(IF_FLOATS, BFLOAT16)
+        FOR_EACH_STEP(IF_INTEGERS, INT8) FOR_EACH_STEP(IF_INTEGERS, INT4) FOR_EACH_STEP(IF_INTEGERS, INT4_MIN)
+        FOR_EACH_STEP(IF_INTEGERS, INT6_MIN) FOR_EACH_STEP(IF_INTEGERS, INT6_SPLIT)
+    }
+}
+
+/* Up to three matrices that read the same x, each with its own place for what comes out. */
+typedef struct {
+    const input *in;
+    int n_parts, side_by_side, n_chunks; /* side by side: the parts have the same rows, and a chunk takes them together */
+    struct { const matrix *w; float *y; int stride, add; } part[3];
+    void (*then)(void *, int first, int last); /* done by whoever has done rows first … last of side-by-side parts */
+    void *argument;
+} product;
+
+static void product_tile(const product *p, int part, int tile, int column, int nb) {
+    const matrix *w = p->part[part].w;
+    float y[PANEL * LANES], zeros[LANES] = {0};
+    int row = tile * LANES, n = w->rows - row < LANES ? w->rows - row : LANES;
+    const float *bias = w->bias ? w->bias + row : zeros;
+    tile_times(w, tile, p->in, column, nb, y);
+    for (int c = 0; c < nb; c++) {
+        float *to = p->part[part].y + (size_t)(column + c) * p->part[part].stride + row;
+        if (p->part[part].add) for (int r = 0; r < n; r++) to[r] += y[c * LANES + r] + bias[r];
+        else for (int r = 0; r < n; r++) to[r] = y[c * LANES + r] + bias[r];
+    }
+}
+
+static void product_chunk(void *argument, int chunk) {
+    const product *p = argument;
+    int tiles = 0;
+    for (int i = 0; i < (p->side_by_side ? 1 : p->n_parts); i++) tiles += n_tiles(p->part[i].w);
+    int from = (int)((int64_t)tiles * chunk / p->n_chunks), to = (int)((int64_t)tiles * (chunk + 1) / p->n_chunks);
+    for (int first = 0; first < p->in->n; first += PANEL)
+        for (int t = from; t < to; t++)
+            for (int c = first, end = first + panel_width(p->in, first), nb; c < end; c += nb) {
+                nb = step_of(end - c);
+                int part = 0, tile = t;
+                while (!p->side_by_side && tile >= n_tiles(p->part[part].w)) tile -= n_tiles(p->part[part++].w);
+                product_tile(p, part, tile, c, nb);
+                for (int i = 1; p->side_by_side && i < p->n_parts; i++) product_tile(p, i, tile, c, nb);
+            }
+    if (p->then) p->then(p->argument, from * LANES, to * LANES < p->part[0].w->rows ? to * LANES : p->part[0].w->rows);
+}
+
+static void multiply(pool *threads, product *p) {
+    int tiles = 0;
+    for (int i = 0; i < (p->side_by_side ? 1 : p->n_parts); i++) tiles += n_tiles(p->part[i].w);
+    int n = p->in->n > PANEL && tiles / 8 > 4 * threads->n_threads ? tiles / 8 : 4 * threads->n_threads;
+    p->n_chunks = n > tiles ? tiles : n < 1 << 15 ? n : 1 << 15;
+    parallel(threads, product_chunk, p, p->n_chunks);
+}
+
+/* ── 6  The model ────────────────────────────────────────────────────────────────────────────────────────────────────
+   A stream x holds one vector of width d for each position. Each block adds to it twice: attention brings in what
+   earlier positions know, the MLP works on each position alone. At the end, a token's score is its match with x. */
+
+enum { LEARNED, ROTARY, NOWHERE };               /* how a position is known */
+enum { LAYER, RMS };                             /* how a vector is brought to one length */
+enum { GELU, SWIGLU, GEGLU, RELU2, NO_MLP };
+enum { MOST_TOKENS = 256, MOST_HEAD = 1024 }; /* tokens that go through the blocks together; the widest head */
+
+static const char *const POSITIONS[] = {"learned", "rotary", "none"}, *const NORMS[] = {"layer", "rms"};
+static const char *const MLPS[] = {"gelu", "swiglu", "geglu", "relu2", "none"};
+static const struct { const char *name; int positions, norm, mlp, side_by_side; } FAMILIES[] = {
+    {"gpt2", LEARNED, LAYER, GELU, 0}, {"llama", ROTARY, RMS, SWIGLU, 1}, {"qwen3", ROTARY, RMS, SWIGLU, 0},
+    {"arcee", ROTARY, RMS, RELU2, 1}, {"gemma3", ROTARY, RMS, GEGLU, 0},
+}; /* side_by_side: how llama.cpp lays the pairs that a rotary position turns */
+
+typedef struct { float *gain, *bias; } norm;
+
+typedef struct {
+    norm ln1, q_norm, k_norm, after_attention, ln2, after_mlp; /* gain NULL: not in this model */
+    matrix qkv[3], O, gate, in, out;
+    int n_qkv, window; /* one matrix or three; window 0: attention sees every position */
+} block;
+
+typedef struct { matrix *matrix; float **vector; int rows, cols, type; char name[64]; } wish; /* a tensor, and for whom */
+typedef struct tf_cache tf_cache;
+
+struct vocabulary; /* section 10 */
+static struct vocabulary *vocabulary_new(const gguf *, const char *);
+static void vocabulary_free(struct vocabulary *);
+
+typedef struct {
+    pool threads;
+    pthread_mutex_t lock;
+    gguf *file; /* of which the header stays */
+    struct vocabulary *words;
+    char kind[32], key[128];
+    int positions, norm, mlp, side_by_side;
+    int v, context, n_layers, d, h, n, e, f; /* n: heads of keys and values */
+    float eps, embedding_scale;
+    float *factors; /* which frequencies are divided by */
+    double base[2], *frequency[2]; /* of each pair of channels; 1: in blocks with a window */
+    matrix W_E, W_U, W_pos;
+    norm ln_final;
+    block *blocks;
+    wish *wishes;
+    int n_wishes;
+    void *memory; /* all of the weights */
+
+    int n_tokens, n_tiles, n_splits, n_chosen, layer; /* of the pass that is under way */
+    struct { int id, position; tf_cache *cache; } token[MOST_TOKENS];
+    struct { int first, n; } tile[MOST_TOKENS]; /* neighbours in one sequence, whose attention is computed together */
+    int chosen[MOST_TOKENS];                    /* tokens whose scores are wanted */
+    int d_room, qkv_room, z_room, f_room, e_room; /* widths, up to a multiple of 32 */
+    float *x, *normal, *qkv, *z, *wide, *gate, *turn, *part;
+    input in;
+} tf_model;
+
+static int room(int n) { return (n + GROUP - 1) / GROUP * GROUP; }
+
+/* Ask for blk.i.name.suffix (without blk.i. where i is -1): 1, also where it is missing and may be; or 0 and why. */
+static int want(tf_model *m, matrix *to, float **vector, int rows, int cols, int i, const char *name, const char *suffix,
+                int optional) {
+    wish w = {to, vector, rows, cols, 0, ""};
+    if (i < 0) snprintf(w.name, sizeof w.name, "%s.%s", name, suffix);
+    else snprintf(w.name, sizeof w.name, "blk.%d.%s.%s", i, name, suffix);
+    const tensor *t = gguf_tensor(m->file, w.name);
+    if (!t) return optional || fail("the file has no %s, which a %s model needs", w.name, m->kind);
+    if (t->n_dims != (to ? 2 : 1) || t->sizes[0] != (uint64_t)cols || t->sizes[1] != (uint64_t)rows)
+        return fail("%s is %" PRIu64 " × %" PRIu64 " where %d × %d is meant", w.name, t->sizes[1], t->sizes[0], rows, cols);
+    if ((unsigned)t->type >= N_TYPES || !TYPES[t->type].name || (vector && TYPES[t->type].block > 1))
+        return fail("%s is stored as GGML type %d; a matrix may be F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, "
+                    "Q5_K or Q6_K, a vector one of the first three", w.name, t->type);
+    if (cols % TYPES[t->type].block)
+        return fail("%s has rows of %d, which blocks of %d do not fill", w.name, cols, TYPES[t->type].block);
+    w.type = t->type, m->wishes[m->n_wishes++] = w;
+    return 1;
+}
+
+static int want_norm(tf_model *m, norm *to, int n, int i, const char *name, int optional) {
+    return want(m, NULL, &to->gain, 1, n, i, name, "weight", optional) && want(m, NULL, &to->bias, 1, n, i, name, "bias", 1);
+}
+
+static int want_matrix(tf_model *m, matrix *to, int rows, int cols, int i, const char *name) {
+    return want(m, to, NULL, rows, cols, i, name, "weight", 0) && want(m, NULL, &to->bias, 1, rows, i, name, "bias", 1);
+}
+
+static int want_block(tf_model *m, block *b, int i) {
+    int h = m->h * m->e, n = m->n * m->e, d = m->d, f = m->f;
+    char fused[64];
+    snprintf(fused, sizeof fused, "blk.%d.attn_qkv.weight", i);
+    b->n_qkv = gguf_tensor(m->file, fused) ? 1 : 3;
+    return want_norm(m, &b->ln1, d, i, "attn_norm", 0)
+        && (b->n_qkv == 3 || want_matrix(m, &b->qkv[0], h + 2 * n, d, i, "attn_qkv"))
+        && (b->n_qkv == 1 || (want_matrix(m, &b->qkv[0], h, d, i, "attn_q") && want_matrix(m, &b->qkv[1], n, d, i, "attn_k")
+                              && want_matrix(m, &b->qkv[2], n, d, i, "attn_v")))
+        && want_norm(m, &b->q_norm, m->e, i, "attn_q_norm", 1) && want_norm(m, &b->k_norm, m->e, i, "attn_k_norm", 1)
+        && want_matrix(m, &b->O, d, h, i, "attn_output")
+        && want_norm(m, &b->after_attention, d, i, "post_attention_norm", 1)
+        && (m->mlp == NO_MLP
+            || (want_norm(m, &b->ln2, d, i, "ffn_norm", 0) && want_matrix(m, &b->in, f, d, i, "ffn_up")
+                && ((m->mlp != SWIGLU && m->mlp != GEGLU) || want_matrix(m, &b->gate, f, d, i, "ffn_gate"))
+                && want_matrix(m, &b->out, d, f, i, "ffn_down") && want_norm(m, &b->after_mlp, d, i, "post_ffw_norm", 1)));
+}
+
+/* The full name of a key of the model's own. */
+static const char *key_of(tf_model *m, const char *key) {
+    snprintf(m->key, sizeof m->key, "%s.%s", m->kind, key);
+    return m->key;
+}
+
+/* A whole number from `least` on, by its key. `missing` below least: it must be there. */
+static int size(tf_model *m, const char *key, int missing, int least, int *to) {
+    double x = gguf_number(m->file, key_of(m, key), missing);
+    if (!(x >= least && x <= INT32_MAX && x == floor(x))) return fail("%s is %g, and cannot be", key_of(m, key), x);
+    *to = (int)x;
+    return 1;
+}
+
+/* Which of some words a key says, or -1. */
+static int word(tf_model *m, const char *key, const char *const *words, int n) {
+    text said = gguf_text(m->file, key_of(m, key), "");
+    while (n-- && !same(said, words[n])) {}
+    return n;
+}
+
+static int configure(tf_model *m) {
+    text kind = gguf_text(m->file, "general.architecture", "");
+    snprintf(m->kind, sizeof m->kind, "%.*s", kind.n < 31 ? (int)kind.n : 31, kind.at);
+    m->positions = -1;
+    for (size_t i = 0; i < sizeof FAMILIES / sizeof *FAMILIES; i++)
+        if (!strcmp(m->kind, FAMILIES[i].name))
+            m->positions = FAMILIES[i].positions, m->norm = FAMILIES[i].norm, m->mlp = FAMILIES[i].mlp,
+            m->side_by_side = FAMILIES[i].side_by_side;
+    if (m->positions < 0)
+        m->positions = word(m, "positions", POSITIONS, 3), m->norm = word(m, "norm", NORMS, 2), m->mlp = word(m, "mlp", MLPS, 5);
+    if (m->positions < 0 || m->norm < 0 || m->mlp < 0)
+        return fail("a model of the kind '%s' cannot be run; gpt2, llama, qwen3, arcee, gemma3 and twofold's own can", m->kind);
+
+    int width, window = 0, gemma = !strcmp(m->kind, "gemma3");
+    const entry *tokens = gguf_get(m->file, "tokenizer.ggml.tokens");
+    if (!tokens || tokens->kind != ARRAY || tokens->count < 1 || tokens->count > MOST_HEADER)
+        return fail("the file has no tokenizer.ggml.tokens, the names of its tokens");
+    m->v = (int)tokens->count;
+    if (!size(m, "context_length", -1, 1, &m->context) || !size(m, "block_count", -1, 0, &m->n_layers)
+        || !size(m, "embedding_length", -1, 1, &m->d) || !size(m, "attention.head_count", -1, 1, &m->h)
+        || !size(m, "attention.head_count_kv", m->h, 1, &m->n) || !size(m, "attention.key_length", m->d / m->h, 1, &m->e)
+        || !size(m, "feed_forward_length", 0, 0, &m->f) || !size(m, "rope.dimension_count", m->e, 1, &width)
+        || (gemma && !size(m, "attention.sliding_window", 512, 1, &window))) return 0;
+    int turned = m->positions == ROTARY;
+    text scaling = gguf_text(m->file, key_of(m, "rope.scaling.type"), "none");
+    if (m->h % m->n || m->e > MOST_HEAD || (int64_t)m->h * m->e > 1 << 24 || m->d > 1 << 24 || m->f > 1 << 24
+        || m->n_layers > MOST_ENTRIES || (turned && (m->e % 2 || width != m->e || !same(scaling, "none"))))
+        return fail("%d heads over %d of width %d, turned over %d with scaling '%.*s', cannot be run",
+                    m->h, m->n, m->e, width, scaling.n < 40 ? (int)scaling.n : 40, scaling.at);
+    const char *eps = m->norm == RMS ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";
+    m->eps = (float)gguf_number(m->file, key_of(m, eps), -1);
+    if (!(m->eps >= 0)) return fail("the file does not say the epsilon of its norms");
+    m->embedding_scale = gemma ? sqrtf((float)m->d) : 1;
+
+    m->blocks = calloc((size_t)m->n_layers + 1, sizeof *m->blocks);
+    m->wishes = calloc((size_t)m->file->n_tensors + 1, sizeof *m->wishes);
+    for (int i = 0; i < 2; i++) m->frequency[i] = calloc((size_t)m->e, sizeof(double));
+    if (!m->blocks || !m->wishes || !m->frequency[0] || !m->frequency[1]) return fail("out of memory");
+    m->base[0] = gguf_number(m->file, key_of(m, "rope.freq_base"), 10000);
+    m->base[1] = gguf_number(m->file, key_of(m, "rope.freq_base_swa"), 10000);
+    for (int i = 0; i < 2; i++)
+        for (int j = 0; j < m->e / 2; j++) m->frequency[i][j] = pow(m->base[i], -2.0 * j / m->e);
+    for (int i = 0; gemma && i < m->n_layers; i++) m->blocks[i].window = (i + 1) % 6 ? window : 0;
+
+    if (!want(m, &m->W_E, NULL, m->v, m->d, -1, "token_embd", "weight", 0)
+        || !want(m, &m->W_U, NULL, m->v, m->d, -1, "output", "weight", 1)
+        || (m->positions == LEARNED && !want(m, &m->W_pos, NULL, m->context, m->d, -1, "position_embd", "weight", 0))
+        || (turned && !want(m, NULL, &m->factors, 1, m->e / 2, -1, "rope_freqs", "weight", 1))
+        || !want_norm(m, &m->ln_final, m->d, -1, "output_norm", 0)) return 0;
+    for (int i = 0; i < m->n_layers; i++)
+        if (!want_block(m, &m->blocks[i], i)) return 0;
+    for (int i = 0; i < m->file->n_tensors; i++) { /* what is left over would be missing from what is computed */
+        int j = 0;
+        while (j < m->n_wishes && !same(m->file->tensors[i].name, m->wishes[j].name)) j++;
+        if (j == m->n_wishes)
+            return fail("there is no place for %.*s; without it the model would run wrong",
+                        m->file->tensors[i].name.n < 99 ? (int)m->file->tensors[i].name.n : 99, m->file->tensors[i].name.at);
+    }
+    return 1;
+}
+
+/* Where the numbers of a wish lie in a file, or NULL. */
+static const uint8_t *place(const gguf *g, const wish *w) {
+    const tensor *t = gguf_tensor(g, w->name);
+    uint64_t bytes = (uint64_t)w->rows * (uint64_t)(w->cols / TYPES[w->type].block) * (uint64_t)TYPES[w->type].bytes;
+    if (!t || t->type != w->type || t->sizes[0] != (uint64_t)w->cols || t->sizes[1] != (uint64_t)w->rows)
+        return fail("%s is not there, or not as it was", w->name), NULL;
+    if (t->offset > g->size - g->start || bytes > g->size - g->start - t->offset)
+        return fail("the file is truncated: it has %zu bytes, and %s ends at byte %" PRIu64, g->size, w->name,
+                    g->start + t->offset + bytes), NULL;
+    return g->bytes + g->start + t->offset;
+}
+
+typedef struct { const matrix *w; const uint8_t *from; int n_chunks, mapped; } packing;
+
+static void pack_chunk(void *argument, int chunk) {
+    const packing *p = argument;
+    int from = (int)((int64_t)n_tiles(p->w) * chunk / p->n_chunks), to = (int)((int64_t)n_tiles(p->w) * (chunk + 1) / p->n_chunks);
+    for (int tile = from; tile < to; tile++) pack_tile(p->w, p->from, tile);
+#if defined MADV_DONTNEED && !defined _WIN32
+    if (p->mapped) { /* what has been read of the file need not stay in memory */
+        size_t row = (size_t)p->w->cols / TYPES[p->w->type].block * TYPES[p->w->type].bytes, page = 4096 * 16;
+        uintptr_t a = (uintptr_t)p->from + (size_t)from * LANES * row, b = (uintptr_t)p->from + (size_t)to * LANES * row;
+        a = (a + page - 1) / page * page, b = b / page * page;
+        if (b > a) madvise((void *)a, b - a, MADV_DONTNEED);
+    }
+#endif
+}
+
+/* Take every wish out of a file, in which all of them have been found. */
+static void fill(tf_model *m, const gguf *g) {
+    for (int i = 0; i < m->n_wishes; i++) {
+        const wish *w = &m->wishes[i];
+        const uint8_t *from = place(g, w);
+        for (int j = 0; w->vector && j < w->cols; j++) {
+            if (w->type == T_F32) memcpy(*w->vector + j, from + 4 * j, 4);
+            else (*w->vector)[j] = w->type == T_F16 ? from_half(half_at(from + 2 * j)) : from_bits((uint32_t)half_at(from + 2 * j) << 16);
+        }
+        if (w->vector) continue;
+        packing p = {w->matrix, from, n_tiles(w->matrix) < 64 ? n_tiles(w->matrix) : 64, g->mapped > 0};
+        parallel(&m->threads, pack_chunk, &p, p.n_chunks);
+    }
+    for (int i = 0; m->factors && i < m->e / 2; i++)
+        for (int j = 0; j < 2; j++) m->frequency[j][i] = pow(m->base[j], -2.0 * i / m->e) / m->factors[i];
+}
+
+/* One piece of memory for all weights. 1, or 0 with a message. */
+static int make_room(tf_model *m) {
+    for (int pass = 0; pass < 2; pass++) { /* first how much, then where */
+        size_t at = 0;
+        for (int i = 0; i < m->n_wishes; i++) {
+            wish *w = &m->wishes[i];
+            if (!place(m->file, w)) return 0;
+            uint8_t *here = pass ? (uint8_t *)(((uintptr_t)m->memory + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1)) + at : NULL;
+            if (w->vector) {
+                if (pass) *w->vector = (float *)(void *)here;
+                at += ((size_t)w->cols * sizeof(float) + 63) & ~(size_t)63;
+            } else {
+                float *bias = w->matrix->bias;
+                *w->matrix = matrix_of(w->type, w->rows, w->cols);
+                w->matrix->bytes = here, w->matrix->bias = bias;
+                at += (size_t)n_tiles(w->matrix) * w->matrix->tile_bytes;
+            }
+        }
+#ifdef _SC_PHYS_PAGES
+        double there_is = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+        if (there_is > 0 && (double)at > 0.95 * there_is)
+            return fail("the weights take %.1f GB and this machine has %.1f GB of memory", (double)at / 1e9, there_is / 1e9);
+#endif
+        if (pass) continue;
+        if (!(m->memory = malloc(at + 2 * HUGE_PAGE))) return fail("the weights take %.1f GB, which cannot be had", (double)at / 1e9);
+#ifdef MADV_HUGEPAGE
+        madvise((void *)(((uintptr_t)m->memory + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1)), at + HUGE_PAGE, MADV_HUGEPAGE);
+#endif
+    }
+    return 1;
+}
+
+/* The memory that a pass works on. */
+static int make_desk(tf_model *m) {
+    size_t n = MOST_TOKENS, widest;
+    m->d_room = room(m->d), m->qkv_room = room((m->h + 2 * m->n) * m->e), m->z_room = room(m->h * m->e);
+    m->f_room = room(m->f), m->e_room = room(m->e);
+    widest = (size_t)(m->d_room > m->z_room ? m->d_room : m->z_room);
+    widest = widest > (size_t)m->f_room ? widest : (size_t)m->f_room;
+    struct { float **to; size_t width; } desk[] = {
+        {&m->x, (size_t)m->d_room}, {&m->normal, (size_t)m->d_room}, {&m->qkv, (size_t)m->qkv_room}, {&m->z, (size_t)m->z_room},
+        {&m->wide, (size_t)m->f_room}, {&m->gate, (size_t)m->f_room}, {&m->turn, 2 * (size_t)m->e},
+        {&m->part, (size_t)m->h * (size_t)(m->e_room + LANES)}, {&m->in.x, widest}, {&m->in.scales, widest / 8},
+    };
+    for (size_t i = 0; i < sizeof desk / sizeof *desk; i++)
+        if (!(*desk[i].to = calloc(n * desk[i].width + LANES, sizeof(float)))) return fail("out of memory");
+    return (m->in.q = calloc(n * widest + LANES, 1)) != NULL || fail("out of memory");
+}
+
+void tf_close(tf_model *m) {
+    if (!m) return;
+    pool_close(&m->threads);
+    vocabulary_free(m->words);
+    pthread_mutex_destroy(&m->lock);
+    void *all[] = {m->x, m->normal, m->qkv, m->z, m->wide, m->gate, m->turn, m->part, m->in.x, m->in.scales, m->in.q,
+                   m->blocks, m->wishes, m->memory, m->frequency[0], m->frequency[1]};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+    gguf_close(m->file);
+    free(m);
+}
+
+static tf_model *model_of(gguf *file, const char *name, int threads) {
+    tf_model *m = file ? calloc(1, sizeof *m) : NULL;
+    if (!m) return gguf_close(file), NULL;
+    m->file = file;
+    pthread_mutex_init(&m->lock, NULL);
+    pool_open(&m->threads, threads < 1 ? n_cores() : threads < MOST_THREADS ? threads : MOST_THREADS);
+    m->words = vocabulary_new(file, name);
+    if (!m->words || !configure(m) || !make_room(m) || !make_desk(m)) return tf_close(m), NULL;
+    fill(m, file);
+    if (!m->W_U.bytes) m->W_U = m->W_E; /* tied: one matrix for both */
+    if (!gguf_keep_header(file)) return tf_close(m), NULL;
+    return m;
+}
+
+tf_model *tf_open(const char *path, int threads) { return model_of(gguf_open(path, NULL, 0), path, threads); }
+
+tf_model *tf_open_buffer(const void *bytes, size_t n, int threads) { return model_of(gguf_open(NULL, bytes, n), "the buffer", threads); }
+
+/* New weights of the same shapes and types. What caches hold stays as the old ones made it. */
+int tf_refresh(tf_model *m, const void *bytes, size_t n) {
+    gguf *g = gguf_open(NULL, bytes, n);
+    if (!g) return -1;
+    pthread_mutex_lock(&m->lock);
+    int sound = 1;
+    for (int i = 0; i < m->n_wishes && sound; i++) sound = place(g, &m->wishes[i]) != NULL;
+    if (sound) fill(m, g);
+    pthread_mutex_unlock(&m->lock);
+    gguf_close(g);
+    return sound - 1;
+}
+
+int tf_size(const tf_model *m, int what) {
+    int sizes[] = {m->v, m->context, m->n_layers, m->d, m->threads.n_threads};
+    return what < 0 || what > 4 ? -1 : sizes[what];
+}
+
+const char *tf_kernel(void) { return KERNEL; }
+
+/* ── 7  What is remembered ───────────────────────────────────────────────────────────────────────────────────────────
+   The keys and values of one sequence. Values lie position by position; keys in blocks of sixteen positions, channel by
+   channel, so that a query meets sixteen keys at once. With KEEP_INT8 each has a scale of its own. Memory that was asked
+   for and never written costs nothing, so a cache may be as long as the context. */
+
+enum { KEEP_HALF, KEEP_INT8, KEEP_FLOAT, N_KEEPS };
+static const int KEEP_BYTES[N_KEEPS] = {2, 1, 4};
+
+struct tf_cache {
+    tf_model *model;
+    int capacity, kind, length; /* capacity: a multiple of LANES */
+    uint8_t *bytes;             /* [layer][keys, values][head][capacity · e_room] */
+    float *scales;              /* [layer][keys, values][head][capacity], of KEEP_INT8 */
+};
+
+static size_t slab(const tf_cache *c, int layer, int values, int head) { /* the number of a head's keys or values */
+    return ((size_t)layer * 2 + (size_t)values) * (size_t)c->model->n + (size_t)head;
+}
+
+static uint8_t *kept(const tf_cache *c, size_t number) {
+    return c->bytes + number * (size_t)c->capacity * (size_t)(c->model->e_room * KEEP_BYTES[c->kind]);
+}
+
+void tf_cache_free(tf_cache *c) {
+    if (c) free(c->bytes), free(c->scales), free(c);
+}
+
+tf_cache *tf_cache_new(tf_model *m, int capacity, int kind) {
+    if (capacity < 1 || capacity > m->context || kind < 0 || kind >= N_KEEPS)
+        return fail("a cache of kind %d for %d positions cannot be; the context is %d", kind, capacity, m->context), NULL;
+    tf_cache *c = calloc(1, sizeof *c);
+    if (!c) return fail("out of memory"), NULL;
+    *c = (tf_cache){.model = m, .capacity = (capacity + LANES - 1) / LANES * LANES, .kind = kind};
+    size_t n = slab(c, m->n_layers, 0, 0), numbers = (size_t)c->capacity * (size_t)m->e_room;
+    c->bytes = calloc(n * numbers + 64, (size_t)KEEP_BYTES[kind]);
+    c->scales = calloc(kind == KEEP_INT8 ? n * (size_t)c->capacity + 1 : 1, sizeof(float));
+    if (!c->bytes || !c->scales) return tf_cache_free(c), fail("a cache for %d positions does not fit in memory", capacity), NULL;
+    return c;
+}
+
+int tf_cache_length(const tf_cache *c) { return c->length; }
+
+int tf_cache_room(const tf_cache *c) { return c->capacity < c->model->context ? c->capacity : c->model->context; }
+
+int tf_cache_keep(tf_cache *c, int n) {
+    if (n < 0 || n > c->length) return fail("%d positions cannot be kept of %d", n, c->length), -1;
+    return c->length = n, 0;
+}
+
+int tf_cache_copy(tf_cache *to, const tf_cache *from, int n) {
+    if (to->model != from->model || to->kind != from->kind || n < 0 || n > from->length || n > to->capacity)
+        return fail("%d positions of %d cannot be copied to a cache of %d", n, from->length, to->capacity), -1;
+    size_t bytes = (size_t)((n + LANES - 1) / LANES * LANES) * (size_t)(to->model->e_room * KEEP_BYTES[to->kind]);
+    for (size_t i = 0, all = slab(to, to->model->n_layers, 0, 0); i < all && to != from; i++) {
+        memcpy(kept(to, i), kept(from, i), bytes);
+        if (to->kind == KEEP_INT8)
+            memcpy(to->scales + i * (size_t)to->capacity, from->scales + i * (size_t)from->capacity, (size_t)n * sizeof(float));
+    }
+    return to->length = n, 0;
+}
+
+/* Keep a key or a value v [e], padded with zeros to e_room. */
+static void remember(tf_cache *c, size_t number, int values, int position, const float *v) {
+    int width = c->model->e_room, size = KEEP_BYTES[c->kind], e = c->model->e;
+    uint8_t row[MOST_HEAD * 4], *at = kept(c, number);
+    if (c->kind == KEEP_FLOAT) memcpy(row, v, (size_t)width * 4);
+    else if (c->kind == KEEP_HALF) for (int i = 0; i < width; i += LANES) f_to_halves((uint16_t *)(void *)row + i, f_load(v + i));
+    else {
+        uint32_t largest = 0;
+        for (int i = 0; i < e; i++) largest = (to_bits(v[i]) & 0x7FFFFFFF) > largest ? to_bits(v[i]) & 0x7FFFFFFF : largest;
+        float d = from_bits(largest) / 127, inverse = d > 1e-30f ? 1 / d : 0;
+        for (int i = 0; i < width; i++) row[i] = (uint8_t)to_bits(v[i] * inverse + 12582912.0f);
+        c->scales[number * (size_t)c->capacity + (size_t)position] = d;
+    }
+    if (values) memcpy(at + (size_t)position * (size_t)(width * size), row, (size_t)(width * size));
+    else {
+        at += ((size_t)(position / LANES) * (size_t)width * LANES + (size_t)(position % LANES)) * (size_t)size;
+        for (int i = 0; i < e; i++) memcpy(at + (size_t)(i * LANES * size), row + i * size, (size_t)size);
+    }
+}
+
+/* ── 8  Attention ────────────────────────────────────────────────────────────────────────────────────────────────────
+   Each position mixes the values of those up to itself, by how well its query meets their keys. Positions are taken
+   SPAN at a time: what has been mixed so far shrinks whenever a larger score turns up (Milakov and Gimelshein 2018), so
+   that no row of scores is ever kept whole, and parts that were mixed apart, by several threads, can be joined. */
+
+enum { SPAN = 128, MOST_ROWS = 8, TILE_ROWS = 24 };
+typedef struct { const float *q; float *z, most, sum, scores[SPAN]; int from, to; } row; /* sees positions from … to - 1 */
+
+INLINE vf load_kept(const int kind, const uint8_t *at) {
+    return kind == KEEP_FLOAT ? f_load((const float *)(const void *)at)
+         : kind == KEEP_HALF ? f_halves((const uint16_t *)(const void *)at) : f_bytes((const int8_t *)at);
+}
+
+/* Scores of nr queries with the n keys (rounded up to sixteen) from `keys` on. */
+INLINE void score(const int kind, const int nr, const uint8_t *keys, const float *scales, int e, int e_room, int n, row *rows) {
+    for (int p = 0; p < n; p += LANES) {
+        const uint8_t *at = keys + (size_t)p * (size_t)(e_room * KEEP_BYTES[kind]);
+        vf sum[MOST_ROWS];
+        UNROLL for (int r = 0; r < nr; r++) sum[r] = f_set(0);
+        for (int i = 0; i < e; i++, at += LANES * KEEP_BYTES[kind]) {
+            vf key = load_kept(kind, at);
+            UNROLL for (int r = 0; r < nr; r++) sum[r] = f_fma(key, f_set(rows[r].q[i]), sum[r]);
+        }
+        UNROLL for (int r = 0; r < nr; r++)
+            f_store(rows[r].scores + p, kind == KEEP_INT8 ? f_mul(sum[r], f_load(scales + p)) : sum[r]);
+    }
+}
+
+/* Add to each z the n values from `values` on, by their scores. */
+INLINE void blend(const int kind, const int nr, const uint8_t *values, int e_room, int n, row *rows) {
+    for (int i = 0; i < e_room; i += 2 * LANES) {
+        const uint8_t *at = values + i * KEEP_BYTES[kind];
+        vf sum[2 * MOST_ROWS];
+        UNROLL for (int r = 0; r < nr; r++) sum[2 * r] = f_load(rows[r].z + i), sum[2 * r + 1] = f_load(rows[r].z + i + LANES);
+        for (int p = 0; p < n; p++, at += e_room * KEEP_BYTES[kind]) {
+            vf one = load_kept(kind, at), two = load_kept(kind, at + LANES * KEEP_BYTES[kind]);
+            UNROLL for (int r = 0; r < nr; r++) {
+                vf share = f_set(rows[r].scores[p]);
+                sum[2 * r] = f_fma(one, share, sum[2 * r]), sum[2 * r + 1] = f_fma(two, share, sum[2 * r + 1]);
+            }
+        }
+        UNROLL for (int r = 0; r < nr; r++) f_store(rows[r].z + i, sum[2 * r]), f_store(rows[r].z + i + LANES, sum[2 * r + 1]);
+    }
+}
+
+/* Scores of n positions become shares, e^(score - most); what came before shrinks as `most` grows. */
+static void weigh(row *r, int at, int n, const float *scales, int e_room) {
+    for (int p = 0; p < (n + LANES - 1) / LANES * LANES; p++)
+        if (p < r->from - at || p >= r->to - at || p >= n) r->scores[p] = -INFINITY;
+    vf most = f_set(r->most);
+    for (int p = 0; p < n; p += LANES) most = f_max(f_load(r->scores + p), most);
+    float now = largest_of(most), shrink = exp_of(r->most - now);
+    if (now == -INFINITY) { /* it sees nothing here, and has seen nothing */
+        memset(r->scores, 0, (size_t)n * sizeof(float));
+        return;
+    }
+    float sum[LANES] = {0}, all = 0;
+    for (int p = 0; p < n; p += LANES)
+        for (int i = 0; i < LANES; i++) r->scores[p + i] = exp_of(r->scores[p + i] - now), sum[i] += r->scores[p + i];
+    for (int i = 0; i < LANES; i++) all += sum[i];
+    for (int p = 0; scales && p < n; p++) r->scores[p] *= scales[p];
+    for (int i = 0; i < e_room && shrink != 1; i++) r->z[i] *= shrink;
+    r->sum = r->sum * shrink + all, r->most = now;
+}
+
+/* One tile of tokens, one head of keys and values with the queries that it serves, one of n_splits parts of the past. */
+static void attend(void *argument, int task) {
+    tf_model *m = argument;
+    int split = task % m->n_splits, head = task / m->n_splits % m->n, tile = task / m->n_splits / m->n, group = m->h / m->n;
+    int first = m->tile[tile].first, n_rows = m->tile[tile].n * group, window = m->blocks[m->layer].window;
+    const tf_cache *c = m->token[first].cache;
+    int end = m->token[first].position + m->tile[tile].n, e_room = m->e_room, from = 0;
+    if (window && m->token[first].position >= window) from = (m->token[first].position - window + 1) / LANES * LANES;
+    int length = (((end - from + m->n_splits - 1) / m->n_splits) + LANES - 1) / LANES * LANES;
+    int begin = from + split * length, stop = begin + length < end ? begin + length : end;
+    size_t k = slab(c, m->layer, 0, head), v = slab(c, m->layer, 1, head), each = (size_t)(e_room * KEEP_BYTES[c->kind]);
+    const float *k_scales = c->kind == KEEP_INT8 ? c->scales + k * (size_t)c->capacity : NULL;
+    const float *v_scales = c->kind == KEEP_INT8 ? c->scales + v * (size_t)c->capacity : NULL;
+    row rows[MOST_ROWS];
+    for (int done = 0, nr; done < n_rows; done += nr) {
+        nr = step_of(n_rows - done);
+        for (int r = 0; r < nr; r++) {
+            int t = first + (done + r) / group, query = head * group + (done + r) % group, p = m->token[t].position;
+            rows[r].q = m->qkv + (size_t)t * (size_t)m->qkv_room + query * m->e;
+            rows[r].z = m->part + (((size_t)t * (size_t)m->n_splits + (size_t)split) * (size_t)m->h + (size_t)query) * (size_t)(e_room + LANES);
+            rows[r].most = -INFINITY, rows[r].sum = 0, rows[r].to = p + 1, rows[r].from = window && p >= window ? p - window + 1 : 0;
+            memset(rows[r].z, 0, (size_t)e_room * sizeof(float));
+        }
+        for (int at = begin, n; at < stop; at += n) {
+            n = stop - at < SPAN ? stop - at : SPAN;
+            const uint8_t *keys = kept(c, k) + (size_t)at * each, *values = kept(c, v) + (size_t)at * each;
+#define IF_SCORE(KIND, NR) case KIND * 16 + NR: score(KIND, NR, keys, k_scales + at, m->e, e_room, n, rows); break;
+#define IF_BLEND(KIND, NR) case KIND * 16 + NR: blend(KIND, NR, values, e_room, n, rows); break;
+            switch (c->kind * 16 + nr) {
+                FOR_EACH_STEP(IF_SCORE, KEEP_HALF) FOR_EACH_STEP(IF_SCORE, KEEP_INT8) FOR_EACH_STEP(IF_SCORE, KEEP_FLOAT)
+            }
+            for (int r = 0; r < nr; r++) weigh(&rows[r], at, n, v_scales ? v_scales + at : NULL, e_room);
+            switch (c->kind * 16 + nr) {
+                FOR_EACH_STEP(IF_BLEND, KEEP_HALF) FOR_EACH_STEP(IF_BLEND, KEEP_INT8) FOR_EACH_STEP(IF_BLEND, KEEP_FLOAT)
+            }
+        }
+        for (int r = 0; r < nr; r++) rows[r].z[e_room] = rows[r].most, rows[r].z[e_room + 1] = rows[r].sum;
+    }
+}
+
+/* ── 9  The pass through the model ───────────────────────────────────────────────────────────────────────────────────
+   Some tokens, of one sequence or of many, go through all blocks together, so that each weight is read once for all. */
+
+static void normalise(const tf_model *m, const norm *by, const float *x, float *y, int n) {
+    float mean = 0;
+    if (m->norm == LAYER) {
+        for (int i = 0; i < n; i++) mean += x[i];
+        mean /= (float)n;
+    }
+    for (int i = 0; i < n; i++) y[i] = x[i] - mean;
+    float scale = 1 / sqrtf(dot(y, y, n) / (float)n + m->eps);
+    for (int i = 0; i < n; i++) y[i] *= scale * by->gain[i];
+    for (int i = 0; by->bias && i < n; i++) y[i] += by->bias[i];
+}
+
+static float *row_of(float *rows, int width, int t) { return rows + (size_t)t * (size_t)width; }
+
+/* What the next products need to be given, for n vectors. */
+static void expect(tf_model *m, int n, int n_matrices, const matrix *w) {
+    m->in.n = n, m->in.cols = w->groups * GROUP, m->in.floats = m->in.integers = 0;
+    for (int i = 0; i < n_matrices; i++) *(is_float(w[i].form) ? &m->in.floats : &m->in.integers) = 1;
+}
+
+static void each_token(tf_model *m, void (*work)(void *, int), int n) {
+    if (n > 2) parallel(&m->threads, work, m, n);
+    else for (int t = 0; t < n; t++) work(m, t);
+}
+
+static void begin(void *argument, int t) {
+    tf_model *m = argument;
+    float *x = row_of(m->x, m->d_room, t), *turn = row_of(m->turn, 2 * m->e, t);
+    int p = m->token[t].position;
+    matrix_row(&m->W_E, m->token[t].id, x);
+    for (int i = 0; i < m->d; i++) x[i] *= m->embedding_scale;
+    if (m->positions == LEARNED) {
+        float *where = row_of(m->normal, m->d_room, t);
+        matrix_row(&m->W_pos, p, where);
+        for (int i = 0; i < m->d; i++) x[i] += where[i];
+    }
+    for (int local = 0; local < 2 && m->positions == ROTARY; local++)
+        for (int i = 0; i < m->e / 2; i++) {
+            turn[local * m->e + i] = (float)cos(p * m->frequency[local][i]);
+            turn[local * m->e + m->e / 2 + i] = (float)sin(p * m->frequency[local][i]);
+        }
+}
+
+static void before_attention(void *argument, int t) {
+    tf_model *m = argument;
+    float *y = row_of(m->normal, m->d_room, t);
+    normalise(m, &m->blocks[m->layer].ln1, row_of(m->x, m->d_room, t), y, m->d);
+    set_input(&m->in, t, y);
+}
+
+/* Queries and keys are brought to one length, where the model does that, and turned by their position. */
+static void place_head(const tf_model *m, const norm *by, float *x, const float *turn, float scale) {
+    float y[MOST_HEAD];
+    int half = m->e / 2;
+    if (by->gain) normalise(m, by, x, x, m->e);
+    if (m->positions == ROTARY) {
+        const float *a = x, *b = m->side_by_side ? x + 1 : x + half;
+        int step = m->side_by_side ? 2 : 1;
+        for (int i = 0; i < half; i++) {
+            y[i] = a[i * step] * turn[i] - b[i * step] * turn[half + i];
+            y[half + i] = a[i * step] * turn[half + i] + b[i * step] * turn[i];
+        }
+        memcpy(x, y, (size_t)m->e * sizeof(float));
+    }
+    for (int i = 0; i < m->e; i++) x[i] *= scale;
+}
+
+static void after_qkv(void *argument, int t) {
+    tf_model *m = argument;
+    const block *b = &m->blocks[m->layer];
+    float *x = row_of(m->qkv, m->qkv_room, t), *turn = row_of(m->turn, 2 * m->e, t) + (b->window ? m->e : 0), v[MOST_HEAD] = {0};
+    tf_cache *c = m->token[t].cache;
+    for (int i = 0; i < m->h + 2 * m->n; i++, x += m->e) {
+        int is_query = i < m->h, is_value = i >= m->h + m->n, head = is_value ? i - m->h - m->n : i - m->h;
+        if (!is_value) place_head(m, is_query ? &b->q_norm : &b->k_norm, x, turn, is_query ? 1 / sqrtf((float)m->e) : 1);
+        if (is_query) continue;
+        memcpy(v, x, (size_t)m->e * sizeof(float));
+        remember(c, slab(c, m->layer, is_value, head), is_value, m->token[t].position, v);
+    }
+}
+
+static void after_attention(void *argument, int t) { /* join what was mixed apart */
+    tf_model *m = argument;
+    size_t width = (size_t)(m->e_room + LANES), next = (size_t)m->h * width;
+    for (int i = 0; i < m->h; i++) {
+        const float *part = m->part + (size_t)t * (size_t)m->n_splits * next + (size_t)i * width;
+        float *z = row_of(m->z, m->z_room, t) + i * m->e, most = -INFINITY, sum = 0;
+        for (int s = 0; s < m->n_splits; s++) most = part[s * next + m->e_room] > most ? part[s * next + m->e_room] : most;
+        memset(z, 0, (size_t)m->e * sizeof(float));
+        for (int s = 0; s < m->n_splits; s++) {
+            float share = exp_of(part[s * next + m->e_room] - most);
+            sum += share * part[s * next + m->e_room + 1];
+            for (int j = 0; j < m->e; j++) z[j] += share * part[s * next + j];
+        }
+        for (int j = 0; j < m->e; j++) z[j] /= sum;
+    }
+    set_input(&m->in, t, row_of(m->z, m->z_room, t));
+}
+
+/* Gemma norms what a part of a block gives before it is added to the stream. */
+static void add_normalised(tf_model *m, const norm *by, int t) {
+    float *x = row_of(m->x, m->d_room, t), *y = row_of(m->normal, m->d_room, t);
+    normalise(m, by, y, y, m->d);
+    for (int i = 0; i < m->d; i++) x[i] += y[i];
+}
+
+static void add_attention(void *m, int t) { add_normalised(m, &((tf_model *)m)->blocks[((tf_model *)m)->layer].after_attention, t); }
+static void add_mlp(void *m, int t) { add_normalised(m, &((tf_model *)m)->blocks[((tf_model *)m)->layer].after_mlp, t); }
+
+static void before_mlp(void *argument, int t) {
+    tf_model *m = argument;
+    float *y = row_of(m->normal, m->d_room, t);
+    normalise(m, &m->blocks[m->layer].ln2, row_of(m->x, m->d_room, t), y, m->d);
+    set_input(&m->in, t, y);
+}
+
+static void before_out(void *argument, int t) {
+    tf_model *m = argument;
+    set_input(&m->in, t, row_of(m->wide, m->f_room, t));
+}
+
+/* wide [first … last - 1] of every token: u σ(u), or with a gate, or the square of what is above zero. */
+static void activate(void *argument, int first, int last) {
+    tf_model *m = argument;
+    for (int t = 0; t < m->n_tokens; t++) {
+        float *u = row_of(m->wide, m->f_room, t), *g = m->mlp == SWIGLU || m->mlp == GEGLU ? row_of(m->gate, m->f_room, t) : u;
+        if (m->mlp == RELU2) for (int i = first; i < last; i++) u[i] = u[i] > 0 ? u[i] * u[i] : 0;
+        else if (m->mlp == SWIGLU) for (int i = first; i < last; i++) u[i] *= g[i] / (1 + exp_of(-g[i]));
+        else for (int i = first; i < last; i++) { /* 1.59577 = 2 sqrt(2/π): tanh, said by the exponential */
+            float y = g[i] / (1 + exp_of(-1.595769122f * (g[i] + 0.044715f * g[i] * g[i] * g[i])));
+            u[i] = m->mlp == GELU ? y : u[i] * y;
+        }
+    }
+}
+
+static void before_scores(void *argument, int j) {
+    tf_model *m = argument;
+    int t = m->chosen[j];
+    float *y = row_of(m->normal, m->d_room, t);
+    normalise(m, &m->ln_final, row_of(m->x, m->d_room, t), y, m->d);
+    set_input(&m->in, j, y);
+}
+
+/* x [n_tokens] of w's columns to y, added to it where the norm after it is not there. */
+static void back_to_stream(tf_model *m, const matrix *w, const norm *after, void (*add)(void *, int)) {
+    product p = {.in = &m->in, .n_parts = 1, .part = {{w, after->gain ? m->normal : m->x, m->d_room, !after->gain}}};
+    multiply(&m->threads, &p);
+    if (after->gain) each_token(m, add, m->n_tokens);
+}
+
+static void through_blocks(tf_model *m) {
+    int n = m->n_tokens, h = m->h * m->e, k = m->n * m->e, room = m->qkv_room, f = m->f_room;
+    each_token(m, begin, n);
+    for (m->layer = 0; m->layer < m->n_layers; m->layer++) {
+        const block *b = &m->blocks[m->layer];
+        expect(m, n, b->n_qkv, b->qkv);
+        each_token(m, before_attention, n);
+        product qkv = {.in = &m->in, .n_parts = b->n_qkv,
+                       .part = {{&b->qkv[0], m->qkv, room, 0}, {&b->qkv[1], m->qkv + h, room, 0}, {&b->qkv[2], m->qkv + h + k, room, 0}}};
+        multiply(&m->threads, &qkv);
+        each_token(m, after_qkv, n);
+        parallel(&m->threads, attend, m, m->n_tiles * m->n * m->n_splits);
+        expect(m, n, 1, &b->O);
+        each_token(m, after_attention, n);
+        back_to_stream(m, &b->O, &b->after_attention, add_attention);
+        if (m->mlp == NO_MLP) continue;
+        int gated = b->gate.bytes != NULL;
+        matrix both[2] = {b->in, b->gate};
+        expect(m, n, 1 + gated, both);
+        each_token(m, before_mlp, n);
+        product in = {.in = &m->in, .n_parts = 1 + gated, .side_by_side = 1, .then = activate, .argument = m,
+                      .part = {{&b->in, m->wide, f, 0}, {&b->gate, m->gate, f, 0}}};
+        multiply(&m->threads, &in);
+        expect(m, n, 1, &b->out);
+        each_token(m, before_out, n);
+        back_to_stream(m, &b->out, &b->after_mlp, add_mlp);
+    }
+}
+
+/* One step of a batch: sequence i reads counts[i] ids behind what its cache holds. logits [·][v]: with `every` 0 after
+   the last id of each sequence, 1 after each id; 2: not scores but the final stream [·][d] at each id. 0, or -1 and why. */
+int tf_forward(tf_model *m, int n_sequences, tf_cache **caches, const int *counts, const int *ids, float *logits, int every) {
+    const int *id = ids;
+    for (int i = 0; i < n_sequences; i++) {
+        tf_cache *c = caches[i];
+        int room = tf_cache_room(c);
+        if (c->model != m) return fail("the cache of sequence %d belongs to another model", i), -1;
+        for (int j = 0; j < i; j++)
+            if (caches[j] == c) return fail("sequences %d and %d have the same cache", j, i), -1;
+        if (counts[i] < 1 || counts[i] > room - c->length)
+            return fail("%d tokens after %d do not fit: there is room for 1 to %d in all", counts[i], c->length, room), -1;
+        for (int j = 0; j < counts[i]; j++, id++)
+            if (*id < 0 || *id >= m->v) return fail("token %d is not one of %d", *id, m->v), -1;
+    }
+    pthread_mutex_lock(&m->lock);
+    int group = m->h / m->n, most = group < TILE_ROWS ? TILE_ROWS / group : 1;
+    for (int i = 0, read = 0; i < n_sequences;) { /* as many tokens as go together: the rest of sequence i, and what follows */
+        m->n_tokens = m->n_tiles = m->n_chosen = 0;
+        int longest = 1;
+        while (i < n_sequences && m->n_tokens < MOST_TOKENS) {
+            tf_cache *c = caches[i];
+            int left = counts[i] - read, n = left < MOST_TOKENS - m->n_tokens ? left : MOST_TOKENS - m->n_tokens;
+            for (int j = 0; j < n; j++) {
+                int t = m->n_tokens++;
+                m->token[t].id = *ids++, m->token[t].position = c->length + j, m->token[t].cache = c;
+                if (j % most == 0) m->tile[m->n_tiles].first = t, m->tile[m->n_tiles++].n = 0;
+                m->tile[m->n_tiles - 1].n++;
+                if (every || j + 1 == left) m->chosen[m->n_chosen++] = t;
+            }
+            c->length += n, longest = c->length > longest ? c->length : longest;
+            read += n;
+            if (read == counts[i]) i++, read = 0;
+        }
+        int tasks = m->n_tiles * m->n, wanted = 4 * m->threads.n_threads;
+        m->n_splits = tasks < wanted ? (wanted + tasks - 1) / tasks : 1;
+        if (m->n_splits > (longest + SPAN - 1) / SPAN) m->n_splits = (longest + SPAN - 1) / SPAN;
+        while (m->n_splits * m->n_tokens > MOST_TOKENS) m->n_splits--;
+        through_blocks(m);
+        expect(m, m->n_chosen, 1, &m->W_U);
+        each_token(m, before_scores, m->n_chosen);
+        if (every == 2)
+            for (int j = 0; j < m->n_chosen; j++, logits += m->d)
+                memcpy(logits, row_of(m->normal, m->d_room, m->chosen[j]), (size_t)m->d * sizeof(float));
+        else if (m->n_chosen) {
+            product p = {.in = &m->in, .n_parts = 1, .part = {{&m->W_U, logits, m->v, 0}}};
+            multiply(&m->threads, &p);
+            logits += (size_t)m->n_chosen * (size_t)m->v;
+        }
+    }
+    pthread_mutex_unlock(&m->lock);
+    return 0;
+}
+
+#include "run_text.c"
