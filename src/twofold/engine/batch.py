@@ -129,15 +129,17 @@ class Batch:
         return self.engine.backend.new_cache(room, self.cache_kind)
 
     def _drafts(self, writers: list[Answer]) -> dict[int, list[int]]:
-        if self.drafter is None or not writers:
-            return {}
-        able = []
-        for answer in writers:
-            assert answer.cache is not None
-            left = min(answer.request.n - answer.written, answer.cache.room - answer.cache.length) - 1
-            if left > 0:
-                able.append((answer, left))
-        return self.drafter.propose(able)
+        """Guesses by the answer's id: what the form asks for next where there is one, else the drafter's."""
+        able = [(answer, left) for answer in writers if (left := self._left(answer)) > 0]
+        forced = {one.id: one.matcher.forced()[:left] for one, left in able if one.matcher is not None}
+        free = [(answer, left) for answer, left in able if answer.matcher is None]
+        guessed = self.drafter.propose(free) if self.drafter is not None and free else {}
+        return guessed | {id: guess for id, guess in forced.items() if guess}
+
+    def _left(self, answer: Answer) -> int:
+        """How many tokens may be guessed: one is drawn after them, and all that is read finds room."""
+        assert answer.cache is not None
+        return min(answer.request.n - answer.written, answer.cache.room - answer.cache.length) - 1
 
     def _read(self, readings: list[Reading], every: bool) -> None:
         """One step of the backend, and what follows from it for each text."""
@@ -180,7 +182,7 @@ class Batch:
             answer.count(drafted_tokens=len(drafts), accepted_tokens=right)
             self._counts["drafted_tokens"] += len(drafts)
             self._counts["accepted_tokens"] += right
-            if self.drafter is not None:
+            if self.drafter is not None and answer.matcher is None:
                 self.drafter.learn(answer, len(drafts), right)
         assert answer.cache is not None
         answer.cache.keep(len(answer.ids) - 1 - answer.offset)
