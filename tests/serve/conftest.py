@@ -42,9 +42,9 @@ def save_tiny(path: Path, name: str, **changes) -> Path:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *arguments: str, **environment: str) -> Iterator[Running]:
+def serving(folder: Path, *arguments: str, before: str = "", **environment: str) -> Iterator[Running]:
     """`twofold serve` at any free port, told on its standard output."""
-    command = [sys.executable, "-c", CODE, "serve", str(folder / "tiny"), "--port", "0", "--json", *arguments]
+    command = [sys.executable, "-c", before + CODE, "serve", str(folder / "tiny"), "--port", "0", "--json", *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
     log = (folder / "log.txt").open("a")
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)

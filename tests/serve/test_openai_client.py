@@ -95,16 +95,18 @@ def test_logprobs_are_the_models_own(client, engine):
     )
     content = answer.choices[0].logprobs.content
     assert len(content) == 10
-    assert bytes(sum((one.bytes for one in content), [])).decode("utf-8", "replace") == answer.choices[0].message.content
+    spelled = b"".join(bytes(one.bytes) for one in content)
+    assert spelled.decode("utf-8", "replace") == answer.choices[0].message.content
     for one in content:
         tops = [top.logprob for top in one.top_logprobs]
         assert len(tops) == 5
         assert tops == sorted(tops, reverse=True)
         assert one.logprob <= tops[0]
-    prompt = client.completions.create(model="tiny", prompt=engine.prompt("hello the"), max_tokens=0, echo=True, logprobs=3)
+    ids = engine.prompt("hello the")
+    prompt = client.completions.create(model="tiny", prompt=ids, max_tokens=0, echo=True, logprobs=3)
     scores = prompt.choices[0].logprobs
     assert scores.token_logprobs[0] is None
-    np.testing.assert_allclose(scores.token_logprobs[1:], -engine.score(engine.prompt("hello the")), atol=2e-3)
+    np.testing.assert_allclose(scores.token_logprobs[1:], -engine.score(ids), atol=2e-3)
 
 
 def test_a_stop_text_is_not_part_of_the_answer(client):
@@ -160,7 +162,8 @@ def test_a_tool_that_must_be_called_is_called_as_its_schema_says(client, stream)
 
 
 def test_responses_stream_what_they_answer_at_once(client):
-    asked = {"model": "tiny", "input": "hello", "instructions": "the", "max_output_tokens": 20, "extra_body": {"seed": 6}}
+    asked = {"model": "tiny", "input": "hello", "instructions": "the", "max_output_tokens": 20,
+             "extra_body": {"seed": 6}}  # fmt: skip
     whole = client.responses.create(**asked)
     with client.responses.stream(**asked) as stream:
         kinds = [event.type for event in stream]  # the client checks its own picture of the answer as they come

@@ -29,9 +29,9 @@ QUIET_SECONDS = 15  # after which a comment tells proxies and clients that the c
 
 
 def event(value: Any, name: str | None = None) -> bytes:
-    """One event: a value as JSON, which holds no line ends."""
-    data = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return (f"event: {name}\n" if name else "").encode() + b"data: " + data.encode("utf-8", "replace") + b"\n\n"
+    """One event: a value as JSON in ASCII, since some clients take other characters (U+2028) for ends of lines."""
+    data = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return (f"event: {name}\n" if name else "").encode() + b"data: " + data.encode() + b"\n\n"
 
 
 class EventStream(Response):

@@ -22,7 +22,6 @@ from twofold.serve.settings import Settings
 __all__ = ["Connection", "bind", "run", "url"]
 
 TRIED = 20  # ports after one that is in use
-IDLE_SECONDS = 15  # between requests, and before the first one
 MOST_CONNECTIONS = 1024
 
 
@@ -62,7 +61,7 @@ def url(listening: socket.socket, host: str) -> str:
 
 
 class Connection(H11Protocol):
-    """One connection. It is dropped when no whole request head has come after a while, and can be cut from within."""
+    """One connection. It is dropped when no whole head of a request has come in time, and can be cut from within."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -79,7 +78,7 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._waiting = self.loop.call_later(IDLE_SECONDS, transport.abort)
+        self._waiting = self.loop.call_later(self.timeout_keep_alive, transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._waiting:
@@ -94,7 +93,7 @@ def run(app: Starlette, listening: socket.socket, settings: Settings, ready: Cal
     """
     config = uvicorn.Config(
         app, http=Connection, ws="none", lifespan="on", access_log=False, log_config=None, server_header=False,
-        timeout_keep_alive=IDLE_SECONDS, limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=int(settings.idle_seconds), limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=int(settings.closing_seconds),
     )  # fmt: skip
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

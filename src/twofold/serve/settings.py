@@ -13,7 +13,15 @@ __all__ = ["Settings", "is_loopback"]
 
 @dataclass(frozen=True)
 class Settings:
-    """Bytes and seconds. `waiting` counts answers that wait for a place at one model, beyond the `slots` that run."""
+    """Bytes and seconds.
+
+    waiting           answers that may wait for a place at one model, beyond the `slots` that run
+    body              of a request: how large it may be, and how long it may take to come
+    idle_seconds      that a connection may have no request on its way
+    answer_seconds    that one request may take
+    unread_seconds    that a client may leave an answer unread
+    closing_seconds   that answers are finished for, once the server is told to end
+    """
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -23,6 +31,7 @@ class Settings:
     slots: int = 16
     waiting: int = 64
     body_bytes: int = 8 << 20
+    idle_seconds: float = 15
     body_seconds: float = 30
     answer_seconds: float = 600
     unread_seconds: float = 30
