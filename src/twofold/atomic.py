@@ -30,8 +30,9 @@ def disk_full_is_named(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise
+        names = [name[1:-4] if name.startswith(".") and name.endswith(".tmp") else name for name in path.parts]
         raise DiskFull(
-            f"no room left to write {path}: {_free(path)} free on its disk; "
+            f"no room left to write {Path(*names)}: {_free(path)} free on its disk; "
             f"make room or choose another place for the output"
         ) from error
 

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from twofold.errors import ConfigError, GroupError
+from twofold.model.devices import pick_device
 from twofold.train.distributed import join_group
-from twofold.train.machine import measure, pick_device
+from twofold.train.machine import measure
 
 
 @pytest.mark.slow

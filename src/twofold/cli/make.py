@@ -99,12 +99,12 @@ def make(
             "val_share": val_share, "rules": rules, "text_field": text_field, "config": config, "split": split,
             "limit": round(limit_mb * 1e6)}, "the options"),
         recipes.MachineSettings(device, dtype, threads, compiled), wanted)
-    folder = out or run_folder(repeated.sources if repeated else named, wishes)
+    folder = out or run_folder(repeated or wishes)
     try:
         with Live(console(stderr=True)) as live, TensorBoard(folder / "tensorboard") as board:
             results = cook(wishes, folder, Both(live, board), repeated, plan_only=plan_only)
     except Interrupted:
-        command = f"twofold make --out {folder}" + (" with the same options" if wanted or sources else "")
+        command = f"twofold make --out {folder}" + (" with the same options" if wanted or sources or recipe else "")
         console(stderr=True).print(f"saved; to go on: {command}")
         raise typer.Exit(130) from None
     if as_json:

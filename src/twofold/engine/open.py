@@ -7,11 +7,11 @@ context is an error. The same rule holds in run.py.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine", "from_decoder", "open_model"]
 
-BackendName = Literal["auto", "numpy", "torch"]
+BackendName = Literal["auto", "native", "numpy", "torch"]
 LONG = 2048  # tokens past which scoring is worth torch's start-up
 
 
@@ -117,7 +117,7 @@ class Engine:
         return score_documents(scorer.score_rows, documents, context, stride)
 
     def _scorer_for(self, n_tokens: int) -> Backend:
-        long = self.asked == "auto" and n_tokens > LONG
+        long = self.asked == "auto" and self.backend.name == "numpy" and n_tokens > LONG
         if self._scorer is None and long and self.path and importlib.util.find_spec("torch"):
             from twofold.engine.torch_backend import load_backend
 
@@ -143,22 +143,29 @@ class Engine:
 
 
 def open_model(
-    model: str | Path, backend: BackendName = "auto", device: str = "auto", dtype: str = "float32"
+    model: str | Path, backend: BackendName = "auto", device: str = "auto", dtype: str = "float32", *,
+    threads: int = 0, tell: Callable[[str], object] | None = None,
 ) -> Engine:
     """Open a folder, a GGUF file or a known name.
 
-    `auto` generates with NumPy and needs no torch, but uses it, where it is installed, to score long texts and to run
-    files in forms that run.py does not read (K-quants); naming a device or a dtype means torch. Raises SourceError,
-    MissingExtra, FileFormatError or ConfigError.
+    `auto` runs on run.c ("native"); where there is no compiler, or run.c does not run the file, on run.py ("numpy"),
+    and on torch what that does not read either; `tell` is then given a line about it. Naming a device or a dtype means
+    torch. `threads` 0 are as many as there are cores. Raises SourceError, MissingExtra, FileFormatError or ConfigError.
     """
     path = locate(model)
-    if backend not in ("auto", "numpy", "torch"):
-        raise ConfigError(f"backend {backend!r} is not one of auto, numpy, torch")
+    if backend not in get_args(BackendName):
+        raise ConfigError(f"backend {backend!r} is not one of {', '.join(get_args(BackendName))}")
     wants_torch = device not in ("auto", "cpu") or dtype != "float32"
-    if backend == "numpy" and wants_torch:
-        raise ConfigError(f"the numpy backend runs on the cpu in float32 only, not on {device} in {dtype}; use torch")
+    if backend in ("native", "numpy") and wants_torch:
+        raise ConfigError(
+            f"the {backend} backend runs on the cpu, in types of its own, not on {device} in {dtype}; use torch"
+        )
     about = load(path, arrays=False)
-    chosen = None if backend == "torch" or wants_torch else _numpy_backend(path, backend)
+    chosen: Backend | None = None
+    if backend == "native" or (backend == "auto" and not wants_torch):
+        chosen = _native(path, threads, backend, tell)
+    if chosen is None and backend in ("auto", "numpy") and not wants_torch:
+        chosen = _numpy(path, backend)
     if chosen is None:
         require("torch", "train", "the torch backend")
         from twofold.engine.torch_backend import load_backend
@@ -169,7 +176,30 @@ def open_model(
     )
 
 
-def _numpy_backend(path: Path, backend: BackendName) -> Backend | None:
+def _native(
+    path: Path, threads: int, backend: BackendName, tell: Callable[[str], object] | None
+) -> Backend | None:
+    """None where the choice is free and run.c cannot be had, or cannot run this file."""
+    from twofold.engine import native, native_build
+
+    try:
+        found = native.load_backend(path, threads, tell)
+    except FileFormatError as error:
+        if backend == "native":
+            raise
+        reason: str | None = str(error)
+    else:
+        reason = native_build.missing()
+        if found is not None:
+            return found
+    if backend == "native":
+        raise ConfigError(f"the native backend cannot be had: {reason}")
+    if tell and reason:
+        tell(reason)
+    return None
+
+
+def _numpy(path: Path, backend: BackendName) -> Backend | None:
     """None where the choice is free, run.py does not read the form that the file is packed in, and torch is here."""
     try:
         return NumpyBackend(path)
@@ -181,6 +211,7 @@ def _numpy_backend(path: Path, backend: BackendName) -> Backend | None:
 
 def from_decoder(model: Decoder, tokenizer: Tokenizer, dtype: torch.dtype | None = None) -> Engine:
     """An engine around a Decoder in memory, such as one that is being trained."""
-    from twofold.engine.torch_backend import DTYPES, TorchBackend
+    from twofold.engine.torch_backend import TorchBackend
+    from twofold.model.devices import DTYPES
 
     return Engine(model.config, tokenizer, TorchBackend(model, dtype or DTYPES["float32"]))

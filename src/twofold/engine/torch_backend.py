@@ -15,12 +15,12 @@ from twofold.engine.backend import CacheKind, Reads
 from twofold.engine.sampling import draw
 from twofold.errors import ConfigError
 from twofold.model.decoder import Decoder
+from twofold.model.devices import DTYPES, pick_device
 from twofold.weights.parameters import load
 from twofold.weights.torch_state import to_decoder
 
 __all__ = ["TorchBackend", "TorchCache", "load_backend", "score_rows"]
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 BATCH_TOKENS = 16384  # that go through the blocks at a time
 SCORES = 1 << 22  # logits that exist at a time: 16 MiB in float32, which a cache can hold
 
@@ -91,12 +91,7 @@ def load_backend(path: Path, device: str = "auto", dtype: str = "float32") -> To
     """
     if dtype not in DTYPES:
         raise ConfigError(f"dtype {dtype!r} is not one of {', '.join(DTYPES)}")
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    present = [name for name, here in there.items() if here]
-    device = present[0] if device == "auto" else device
-    if device.split(":")[0] not in present:
-        raise ConfigError(f"there is no device {device!r} on this machine; there is: {', '.join(present)}")
-    model = to_decoder(load(path)).requires_grad_(False).to(device)
+    model = to_decoder(load(path)).requires_grad_(False).to(pick_device(device))
     return TorchBackend(model, DTYPES[dtype])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import lzma
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,9 @@ from twofold.train.planner import BIGRAM_STEPS, LARGEST_BIGRAM, Budget, Plan, by
 from twofold.train.schedule import Schedule
 from twofold.train.settings import TrainSettings
 
-__all__ = ["Wishes", "planned"]
+__all__ = ["WISHES", "Wishes", "planned", "written"]
+
+WISHES = "wishes.json"  # in a run's folder: what it was begun with
 
 _PLANNED = {  # where the recipe holds what the plan decides
     "tokenizer.vocab_size": "vocab_size",
@@ -45,6 +48,11 @@ class Wishes:
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
+
+
+def written(wanted: Wishes | Recipe) -> str:
+    """As it stands in WISHES; a run goes on only with the same."""
+    return json.dumps(wanted.to_dict(), indent=1, sort_keys=True)
 
 
 def planned(wishes: Wishes, machine: Machine, corpus: Corpus) -> tuple[Recipe, dict[str, Any]]:

@@ -26,19 +26,18 @@ from twofold.data.tokens import tokenise
 from twofold.errors import ConfigError
 from twofold.make import recipe as recipes
 from twofold.make.observer import Observer, Silent
-from twofold.make.planning import Wishes, planned
+from twofold.make.planning import WISHES, Wishes, planned, written
 from twofold.make.pretrain import Trained, pretrain
 from twofold.make.recipe import Recipe
 from twofold.make.report import write_report
 from twofold.make.results import measured, two_files
+from twofold.model.devices import pick_device
 from twofold.tokenizer.bpe import BPETokenizer
 from twofold.tokenizer.train import train_bpe
 from twofold.train.distributed import join_group
-from twofold.train.machine import Machine, measure, pick_device
+from twofold.train.machine import Machine, measure
 
-__all__ = ["WISHES", "Prepared", "make"]
-
-WISHES = "wishes.json"
+__all__ = ["Prepared", "make"]
 
 
 def make(
@@ -55,7 +54,7 @@ def make(
     observer = Silent() if group.rank else observer
     try:
         with group.leader_first():
-            wanted = json.dumps(recipe.to_dict() if recipe else wishes.to_dict(), indent=1, sort_keys=True)
+            wanted = written(recipe or wishes)
             _refuse_other_wishes(wanted, folder)
             corpus = _text(wishes, recipe, prepared, folder, observer)
             atomic_write(folder / WISHES, wanted)

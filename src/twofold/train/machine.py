@@ -16,10 +16,9 @@ from typing import Any
 import torch
 
 from twofold.errors import ConfigError
+from twofold.model.devices import DTYPES
 
-__all__ = ["Machine", "can_compile", "matmul_flops", "measure", "pick_device"]
-
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+__all__ = ["Machine", "can_compile", "matmul_flops", "measure"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Machine:
 
     @property
     def torch_dtype(self) -> torch.dtype:
-        return _DTYPES[self.dtype]
+        return DTYPES[self.dtype]
 
     @property
     def peak(self) -> float:
@@ -46,29 +45,13 @@ class Machine:
         return asdict(self)
 
 
-def pick_device(wanted: str = "auto") -> torch.device:
-    """`auto` takes CUDA, then Apple's GPU, then the CPU. Raises ConfigError for a device that is not there."""
-    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if wanted == "auto":
-        return torch.device(next(name for name in ("cuda", "mps", "cpu") if present[name]))
-    kind = wanted.split(":")[0]
-    if not present.get(kind, False):
-        raise ConfigError(
-            f"the device {wanted!r} is not available here (available: "
-            f"{', '.join(name for name, there in present.items() if there)}); use --device auto"
-        )
-    if kind == "cuda" and wanted == "cuda" and "LOCAL_RANK" in os.environ:
-        wanted = f"cuda:{os.environ['LOCAL_RANK']}"
-    return torch.device(wanted)
-
-
 def measure(device: torch.device, threads: int = 0, dtype: str = "auto", compiles: bool | None = None) -> Machine:
     """Time matrix products in each precision, and on a CPU at each sensible number of threads (0: choose).
 
     Sets torch's number of threads to the chosen one. Raises ConfigError for an unknown dtype.
     """
-    if dtype != "auto" and dtype not in _DTYPES:
-        raise ConfigError(f"the dtype {dtype!r} is not one of auto, {', '.join(_DTYPES)}")
+    if dtype != "auto" and dtype not in DTYPES:
+        raise ConfigError(f"the dtype {dtype!r} is not one of auto, {', '.join(DTYPES)}")
     if device.type == "cpu":
         usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         counts = [threads] if threads else sorted({max(1, usable // 2), usable})
@@ -79,7 +62,7 @@ def measure(device: torch.device, threads: int = 0, dtype: str = "auto", compile
         threads = max(counts, key=lambda count: speeds[count])
         torch.set_num_threads(threads)
     candidates = ["float32", "bfloat16"] if dtype == "auto" else sorted({"float32", dtype})
-    flops = {name: matmul_flops(device, _DTYPES[name]) for name in candidates}
+    flops = {name: matmul_flops(device, DTYPES[name]) for name in candidates}
     if dtype == "auto":
         dtype = "bfloat16" if flops["bfloat16"] > 1.15 * flops["float32"] else "float32"
     return Machine(
