@@ -480,19 +480,29 @@ tf_random *tf_random_new(uint64_t seed) {
 
 void tf_random_free(tf_random *r) { free(r); }
 
-/* The sum of exp(score - top), in floats that are good to six digits: 2^n as the exponent, times a polynomial. */
-static double total_chance(const float *scores, int n, float top) {
-    double lanes[16] = {0}, sum = 0;
-    for (int i = 0; i < n; i += 16)
-        for (int k = 0; k < 16; k++) {
-            float x = i + k < n ? scores[i + k] - top : -100, t = (x > -87 ? x : -87) * 1.44269504f;
-            int whole = (int)(t - 0.5f);
-            float f = t - (float)whole;
-            union { int32_t bits; float power; } two = {(whole + 127) << 23};
-            lanes[k] += two.power * (1 + f * (0.69314718f + f * (0.24022650f + f * (0.0555042f + f * (0.0096184f +
-                                     f * 0.0013333f)))));
+/* The highest score, and whether all are numbers. */
+static float highest(const float *scores, int n, int *sound) {
+    float most[LANES], top = -INFINITY;
+    int odd[LANES] = {0}, i = 0;
+    for (int k = 0; k < LANES; k++) most[k] = -INFINITY;
+    for (; i + LANES <= n; i += LANES)
+        for (int k = 0; k < LANES; k++) {
+            float x = scores[i + k];
+            most[k] = x > most[k] ? x : most[k], odd[k] |= x != x;
         }
-    for (int k = 0; k < 16; k++) sum += lanes[k];
+    for (; i < n; i++) most[0] = scores[i] > most[0] ? scores[i] : most[0], odd[0] |= scores[i] != scores[i];
+    for (int k = 0; k < LANES; k++) top = most[k] > top ? most[k] : top, odd[0] |= odd[k];
+    return *sound = !odd[0] && isfinite(top), top;
+}
+
+/* The sum of exp(score - top). */
+static double total_chance(const float *scores, int n, float top) {
+    double lanes[LANES] = {0}, sum = 0;
+    int i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int k = 0; k < LANES; k++) lanes[k] += exp_of(scores[i + k] - top);
+    for (; i < n; i++) sum += exp_of(scores[i] - top);
+    for (int k = 0; k < LANES; k++) sum += lanes[k];
     return sum;
 }
 
@@ -523,39 +533,39 @@ static void likeliest(const float *scores, int n, int k, choice *found) {
    *probability, if it is wanted, is what the model itself gives the token, before all of this. */
 int tf_draw(const float *scores, int n, const tf_sampling *s, double u, const int *recent, int n_recent,
             double *probability) {
-    int odd = 0, first = n_recent > RECENT ? n_recent - RECENT : 0, k = s->top_k > 0 && s->top_k < n ? s->top_k : n;
-    float top = -INFINITY, *z = malloc(sizeof *z * (size_t)n);
-    choice *found = malloc(sizeof *found * (size_t)n);
-    if (!z || !found) return free(z), free(found), fail("out of memory"), -1;
-    memcpy(z, scores, sizeof *z * (size_t)n);
-    for (int i = first; i < n_recent && s->repeat != 1; i++) {
-        int id = recent[i], again = id < 0 || id >= n;
-        for (int j = first; j < i; j++) again |= recent[j] == id;
-        if (!again) z[id] = z[id] > 0 ? z[id] / s->repeat : z[id] * s->repeat;
+    int sound, first = n_recent > RECENT ? n_recent - RECENT : 0, k = s->top_k > 0 && s->top_k < n ? s->top_k : n;
+    float top = highest(scores, n, &sound), own_top = top, *held = NULL;
+    if (!sound) return fail("the model's scores are not finite numbers: its parameters are damaged"), -1;
+    if (s->repeat != 1 && n_recent > 0 && (held = malloc(sizeof *held * (size_t)n))) {
+        memcpy(held, scores, sizeof *held * (size_t)n);
+        for (int i = first; i < n_recent; i++) {
+            int id = recent[i], again = id < 0 || id >= n;
+            for (int j = first; j < i; j++) again |= recent[j] == id;
+            if (!again) held[id] = held[id] > 0 ? held[id] / s->repeat : held[id] * s->repeat;
+        }
+        top = highest(held, n, &sound);
     }
-    for (int i = 0; i < n; i++) top = z[i] > top ? z[i] : top, odd |= z[i] != z[i];
-    if (odd || !isfinite(top))
-        return free(z), free(found), fail("the model's scores are not finite numbers: its parameters are damaged"), -1;
+    const float *z = held ? held : scores;
     if (s->temperature == 0) k = 1;
-    double all = k == n ? total_chance(z, n, top) : 0, kept_sum = 0, sum = 0, heat = s->temperature > 0 ? s->temperature : 1;
+    double all = k == n ? total_chance(z, n, top) : 0, kept_sum = 0, sum = 0;
     if (k == n && s->min_p > 0) { /* those below it cannot be kept, and need not be sorted */
-        float least = logf(s->min_p) - 1e-3f;
-        for (int i = k = 0; i < n; i++) k += z[i] - top >= least;
+        float least = top + logf(s->min_p) - 1e-3f;
+        for (int i = k = 0; i < n; i++) k += z[i] >= least;
     }
-    likeliest(z, n, k, found), free(z);
+    choice *found = malloc(sizeof *found * (size_t)k);
+    if (!found || (s->repeat != 1 && n_recent > 0 && !held)) return free(found), free(held), fail("out of memory"), -1;
+    likeliest(z, n, k, found), free(held);
     for (int i = 0; i < k && !all; i++) sum += exp(found[i].score - top);
-    all = all ? all : sum;
+    all = all ? all : sum, sum = 0;
     int kept = 0, id = 0;
     for (double p; kept < k; kept++, kept_sum += p) {
         p = exp(found[kept].score - top);
         if (kept && (kept_sum >= s->top_p * all || p < s->min_p)) break;
     }
-    sum = 0;
-    for (int i = 0; i < kept; i++) found[i].score = sum += exp((found[i].score - top) / heat);
+    for (int i = 0; i < kept; i++) found[i].score = sum += exp((found[i].score - top) / (s->temperature ? s->temperature : 1));
     while (id < kept - 1 && found[id].score / sum <= u) id++;
-    id = found[id].id, free(found), top = scores[0];
-    for (int i = 1; i < n && probability; i++) top = scores[i] > top ? scores[i] : top;
-    if (probability) *probability = exp((double)scores[id] - top) / total_chance(scores, n, top);
+    id = found[id].id, free(found);
+    if (probability) *probability = exp((double)scores[id] - own_top) / total_chance(scores, n, own_top);
     return id;
 }
 
