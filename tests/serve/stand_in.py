@@ -116,8 +116,8 @@ class StandIn:
                         choice = {"delta": {"content": text}, "logprobs": {"content": [one]}}
                     else:
                         top = {entry["token"]: entry["logprob"] for entry in one["top_logprobs"]}
-                        choice = {"text": text, "logprobs": {
-                            "tokens": [one["token"]], "token_logprobs": [one["logprob"]], "top_logprobs": [top], "text_offset": [0]}}
+                        scores = {"tokens": [one["token"]], "token_logprobs": [one["logprob"]], "top_logprobs": [top]}
+                        choice = {"text": text, "logprobs": scores}
                     self.event({"choices": [{"index": 0, "finish_reason": None, **choice}]})
                     if outer.cut_after == sent:
                         self.close_connection = True

@@ -29,6 +29,7 @@ __all__ = ["VERBS", "application", "load_verb", "main"]
 
 VERBS = {
     "make": "Text in, a language model in two files out, inside a time budget.",
+    "chat": "Talk with a model in the terminal.",
     "complete": "Continue a text with a model.",
     "serve": "Serve models over HTTP: OpenAI's protocol, and a chat page.",
     "evaluate": "Measure a model's bits per byte on any text.",

