@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from twofold.contracts import Sampling
+from twofold.engine.native_build import library
 from twofold.engine.open import Engine, open_model
 from twofold.engine.sampling import probabilities
 from twofold.engine.scheduler import Scheduler
@@ -25,15 +26,17 @@ TEXTS = ["hello", "the the", "hello the 1984", "t", "hello hello hello hello", "
 KINDS = ["plain", "one place", "crowded", "look-up", "draft", "itself"]
 
 
-def tiny(folder: Path, name: str = "llama", dtype: str = "F32") -> Engine:
+def tiny(folder: Path, backend: str, name: str = "llama") -> Engine:
     one = tiny_parameters(name, small_tokenizer())
-    save(folder / f"{name}.gguf", one.config, one.state, one.tokenizer, dtype=dtype)
-    return open_model(folder / f"{name}.gguf", "numpy")
+    save(folder / f"{name}.gguf", one.config, one.state, one.tokenizer, dtype="F32")
+    return open_model(folder / f"{name}.gguf", backend)
 
 
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory) -> Engine:
-    return tiny(tmp_path_factory.mktemp("model"))
+@pytest.fixture(scope="module", params=["numpy", "native"])
+def engine(request, tmp_path_factory) -> Engine:
+    if request.param == "native" and library() is None:
+        pytest.skip("no C compiler")
+    return tiny(tmp_path_factory.mktemp("model"), request.param)
 
 
 @pytest.fixture(params=KINDS)
@@ -41,7 +44,7 @@ def service(request, engine, tmp_path):
     options = {
         "plain": {}, "one place": {"slots": 1}, "look-up": {"drafter": Lookup(shortest=1)},
         "crowded": {"scheduler": Scheduler(2, budget=3, least=2, turn=3, resident=4)},
-        "draft": {"drafter": DraftModel(tiny(tmp_path, "llama-tied"), engine)},
+        "draft": {"drafter": DraftModel(tiny(tmp_path, engine.backend.name, "llama-tied"), engine)},
         "itself": {"drafter": DraftModel(engine, engine)},
     }[request.param]
     with Service(engine, **options) as one:
@@ -79,8 +82,9 @@ def ids_of(pieces: list[Piece]) -> list[int]:
 def alone(engine: Engine, request: Request) -> list[int]:
     """What the backend draws, token by token, without any of the service's machinery."""
     random, ids = np.random.default_rng(request.sampling.seed), list(request.prompt)
+    cache = engine.backend.new_cache(engine.context)
     for _ in range(request.n):
-        logits = engine.backend.step([(engine.backend.new_cache(engine.context), ids)])[0]
+        logits = engine.backend.step([(cache, ids[cache.length :])])[0]
         ids.append(engine.backend.draw(logits, request.sampling, random.random(), ids)[0])
     return ids[len(request.prompt) :]
 
