@@ -76,6 +76,7 @@ def application(state: State, *, quiet: bool = False, as_json: bool = False) -> 
         exception_handlers={Problem: _tell, Gone: _leave, HTTPException: _refuse, Exception: _fail},
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False
     app.state.twofold = state
     return app
 

@@ -12,7 +12,7 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 
 from twofold import __version__
-from twofold.engine.conversation import chat_prompt, turn_ends
+from twofold.engine.conversation import turn_ends
 from twofold.engine.request import Request
 from twofold.serve.answering import Answers, respond
 from twofold.serve.asking import constraint_of, request_of, room, several, total
@@ -95,7 +95,7 @@ def _prompt(asked: Chat, served: Served, tools: Tools) -> list[int]:
             400, "continue_final_message needs a last message of the role assistant, after at least one other",
             param="continue_final_message",
         )  # fmt: skip
-    ids = chat_prompt(served.engine, messages, tools.described())
+    ids = tools.prompt(served, messages)
     return [*ids, *served.engine.tokenizer.encode(begun["content"])] if begun else ids
 
 

@@ -25,6 +25,7 @@ ANSWERED: dict[str, Any] = {
 }  # fmt: skip
 STREAMED: dict[str, Any] = {
     "/v1/chat/completions": wire_chat.ChatChunk, "/v1/completions": wire_text.CompletionAnswer,
+    "/v1/responses": wire_responses.StreamEvent,
 }  # fmt: skip
 TOLD = {
     "/v1/models": "The models that are served.",
@@ -84,11 +85,8 @@ def description(*, key: bool = False) -> dict[str, Any]:
 
 def _operation(path: str, of: dict[str, Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {"application/json": {"schema": of[f"answered {path}"]}}
-    if path == "/v1/responses":
-        answer["text/event-stream"] = {"schema": {"type": "string", "description": "OpenAI's response.* events."}}
     if path in STREAMED:
-        answer["text/event-stream"] = {"schema": {"type": "string", "description": "Events, each of which is a chunk."},
-                                       "x-event": of[f"streamed {path}"]}  # fmt: skip
+        answer["text/event-stream"] = {"schema": _event(of[f"streamed {path}"])}
     operation: dict[str, Any] = {
         "summary": TOLD[path], "operationId": path.strip("/").replace("/", "_").replace("{name}", "name"),
         "responses": {"200": {"description": "The answer.", "content": answer}, **_wrong(of, tuple(WRONG))},
@@ -100,6 +98,12 @@ def _operation(path: str, of: dict[str, Any]) -> dict[str, Any]:
     if path == "/tokenizer_info":
         operation["parameters"] = [_parameter("model", "query")]
     return {"post" if path in ASKED else "get": operation}
+
+
+def _event(data: Any) -> dict[str, Any]:
+    """One server-sent event; after the last of them comes [DONE], where OpenAI's protocol has it."""
+    held = {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
+    return {"type": "object", "properties": {"event": {"type": "string"}, "data": held}, "required": ["data"]}
 
 
 def _parameter(name: str, place: str) -> dict[str, Any]:

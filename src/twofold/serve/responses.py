@@ -12,7 +12,7 @@ from typing import Any
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 
-from twofold.engine.conversation import chat_prompt, turn_ends
+from twofold.engine.conversation import turn_ends
 from twofold.engine.request import Request
 from twofold.serve import wire
 from twofold.serve.answering import Answers, respond
@@ -113,7 +113,7 @@ def _request(asked: Respond, served: Served, tools: Tools) -> Request:
     items = [MessageItem(role="user", content=asked.input)] if isinstance(asked.input, str) else asked.input
     said = [{"role": "system", "content": asked.instructions}] if asked.instructions else []
     said += [message for item in items if (message := _said(item))]
-    ids = chat_prompt(served.engine, said, tools.described())
+    ids = tools.prompt(served, said)
     form = asked.text.format if asked.text else None
     if asked.truncation == "auto" and asked.overflow is None:
         asked = asked.model_copy(update={"overflow": "slide"})

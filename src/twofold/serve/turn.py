@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from typing import Any
 
 from twofold.contracts import Token
 from twofold.engine.request import Piece, Usage
 from twofold.serve.asking import best_first, log, spelled
-from twofold.serve.calling import Tools
+from twofold.serve.calling import Splitter, Tools
 from twofold.serve.shelf import Served
 from twofold.serve.wire_chat import AnsweredCall, ChatLogprobs, ChatMessage, TokenLogprob, TopLogprob
 
@@ -20,7 +21,7 @@ class Turn:
 
     def __init__(self, served: Served, tools: Tools, logprobs: bool = False, tops: int = 0) -> None:
         self._served, self._wanted, self._tops = served, logprobs, tops
-        self._splitter = tools.splitter()
+        self._splitter = Splitter(tools)
         self._logprobs: list[TokenLogprob] = []
         self._told = 0
         self.text = ""
@@ -35,7 +36,7 @@ class Turn:
         begun = len(self.calls)
         calls: list[AnsweredCall] = [
             {"id": f"call_{secrets.token_hex(12)}", "type": "function", "index": begun + i,
-             "function": {"name": call.name, "arguments": call.arguments}}
+             "function": {"name": call.name, "arguments": json.dumps(call.arguments, ensure_ascii=False)}}
             for i, call in enumerate(called)
         ]  # fmt: skip
         self.text += text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 from typing_extensions import TypedDict
 
 from twofold.serve.wire import Drawing, JsonObjectFormat, Name, TextFormat, Wire
@@ -12,8 +12,8 @@ from twofold.serve.wire_chat import TokenLogprob
 
 __all__ = [
     "Answer", "CallItem", "CallOutput", "FlatSchemaFormat", "FlatTool", "Form", "IncompleteDetails", "InputTokens",
-    "Item", "MessageItem", "NamedTool", "OutputCall", "OutputMessage", "OutputText", "OutputTokens", "Part",
-    "PastItem", "Respond", "ResponseUsage", "TextSettings",
+    "Item", "MessageItem", "NamedTool", "OnlyFalse", "OutputCall", "OutputMessage", "OutputText", "OutputTokens",
+    "Part", "PastItem", "Respond", "ResponseUsage", "StreamEvent", "TextSettings",
 ]  # fmt: skip
 
 
@@ -45,6 +45,15 @@ class PastItem(Wire):
     """What a model thought; passed over."""
 
     type: Literal["reasoning"]
+
+
+def _only_bool(value: Any) -> Any:
+    if not isinstance(value, bool):
+        raise ValueError("Input should be false")
+    return value
+
+
+OnlyFalse = Annotated[Literal[False], BeforeValidator(_only_bool)]  # 0 == False, but it is not false
 
 
 def _kind(item: Any) -> str:
@@ -103,7 +112,7 @@ class Respond(Drawing):
     metadata: dict[str, str] | None = None
     n: int | None = Field(None, ge=1, le=1, description="Only 1.")
     previous_response_id: None = Field(None, description="Nothing is kept here; send the earlier turns in input.")
-    background: Literal[False] | None = Field(None, description="Only false: an answer comes when it is asked for.")
+    background: OnlyFalse | None = Field(None, description="Only false: an answer comes when it is asked for.")
 
 
 class OutputText(TypedDict):
@@ -171,3 +180,10 @@ class Answer(TypedDict):
     top_p: float
     truncation: Literal["auto", "disabled"]
     usage: ResponseUsage | None
+
+
+class StreamEvent(TypedDict):
+    """What every event of a stream has; the rest is as its type says (OpenAI's response.* events)."""
+
+    type: str
+    sequence_number: int
