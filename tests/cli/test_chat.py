@@ -257,7 +257,7 @@ def test_at_a_terminal_ctrl_c_stops_the_answer_and_a_second_one_ends(models, tmp
     terminal = Terminal(tmp_path, models["chat"], "-n", "100000", "--temperature", "1")
     try:
         terminal.until("/quit")
-        terminal.until("> ")
+        terminal.until(">")
         terminal.type("/set n 4\r")
         terminal.until("n 4")
         terminal.type("two\x1b\rlines\r")  # Alt+Enter makes a line
@@ -267,7 +267,7 @@ def test_at_a_terminal_ctrl_c_stops_the_answer_and_a_second_one_ends(models, tmp
         assert b"unfinished" not in terminal.until("taken back")
         terminal.type("\x03")
         terminal.until("Ctrl-C again ends")
-        terminal.until("> ")
+        terminal.until(">")
         terminal.type("\x03")
         assert terminal.left() == 130
     finally:
