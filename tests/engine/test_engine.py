@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from twofold.contracts import Sampling
+from twofold.engine import native_build
 from twofold.engine.open import from_decoder, open_model
 from twofold.errors import ConfigError, FileFormatError, SourceError
 from twofold.run import run
@@ -137,14 +138,28 @@ def test_an_engine_around_a_decoder_in_memory_is_that_of_its_file(llama):
     assert [one.id for one in memory.generate(ids, 30, ANY)] == [one.id for one in file.generate(ids, 30, ANY)]
 
 
-def test_a_file_packed_as_run_py_cannot_read_it_runs_on_torch_unless_numpy_was_asked_for(llama, monkeypatch):
-    expected = [one.id for one in open_model(llama).generate([1], 20, ANY)]
+def test_the_quickest_that_runs_the_file_is_taken_and_what_is_lost_is_told(llama, monkeypatch):
+    said: list[str] = []
+    expected = [one.id for one in open_model(llama, "torch").generate([1], 20, ANY)]
+
+    def opened(name: str) -> None:
+        engine = open_model(llama, tell=said.append)
+        assert engine.backend.name == name
+        assert [one.id for one in engine.generate([1], 20, ANY)] == expected
+
+    if native_build.library() is not None:
+        opened("native")
+        assert said == []
+    monkeypatch.setattr(native_build, "compiler", lambda: None)
+    monkeypatch.setattr(native_build, "cache_folder", lambda: llama.parent / "empty")
+    opened("numpy")
+    assert len(said) == 1 and "compiler" in said[0]
     monkeypatch.delitem(run.TYPES, 30)  # BF16
-    engine = open_model(llama)
-    assert engine.backend.name == "torch"
-    assert [one.id for one in engine.generate([1], 20, ANY)] == expected
+    opened("torch")
     with pytest.raises(FileFormatError):
         open_model(llama, "numpy")
+    with pytest.raises(ConfigError, match="native"):
+        open_model(llama, "native")
 
 
 def test_what_cannot_be_opened_says_why(tmp_path, llama):
@@ -155,7 +170,7 @@ def test_what_cannot_be_opened_says_why(tmp_path, llama):
         open_model("no-such-model")
     with pytest.raises(ConfigError, match="backend"):
         open_model(llama, "abacus")
-    with pytest.raises(ConfigError, match="no device"):
+    with pytest.raises(ConfigError, match="tpu"):
         open_model(llama, device="tpu")
     with pytest.raises(ConfigError, match="dtype"):
         open_model(llama, dtype="int3")

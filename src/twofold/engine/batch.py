@@ -175,9 +175,9 @@ class Batch:
             token = answer.draw(row)
             self._counts["completion_tokens"] += 1
             finish = answer.add(token)
+            right += token.id == draft
             if finish or token.id != draft:
                 break
-            right += 1
         if drafts:
             answer.count(drafted_tokens=len(drafts), accepted_tokens=right)
             self._counts["drafted_tokens"] += len(drafts)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import torch
 
     from twofold.model.decoder import Decoder
+    from twofold.tokenizer.bpe import BPETokenizer
 
 __all__ = ["Engine", "from_decoder", "open_model"]
 
@@ -48,6 +49,7 @@ class Engine:
     path: Path | None = None
     asked: BackendName = "numpy"
     _scorer: Backend | None = field(default=None, repr=False)
+    _refresh: Callable[[], None] | None = field(default=None, repr=False)
 
     @property
     def context(self) -> int:
@@ -99,6 +101,11 @@ class Engine:
                 return
 
     __call__ = generate
+
+    def refresh(self) -> None:
+        """Take the parameters of the Decoder that this engine is around as they are now; caches are of the old ones."""
+        if self._refresh is not None:
+            self._refresh()
 
     def score(self, ids: Sequence[int], *, context: int | None = None, stride: int | None = None) -> np.ndarray:
         """Nats of each token but the first, float64 [len(ids) - 1]; see scoring.py for windows of a long text."""
@@ -209,8 +216,24 @@ def _numpy(path: Path, backend: BackendName) -> Backend | None:
         raise
 
 
-def from_decoder(model: Decoder, tokenizer: Tokenizer, dtype: torch.dtype | None = None) -> Engine:
-    """An engine around a Decoder in memory, such as one that is being trained."""
+def from_decoder(
+    model: Decoder, tokenizer: BPETokenizer, dtype: torch.dtype | None = None,
+    backend: Literal["torch", "native"] = "torch", *, threads: int = 0,
+) -> Engine:
+    """An engine around a Decoder in memory, such as one that is being trained.
+
+    On torch it is the Decoder itself, and nothing has to be copied; on run.c ("native") writing is many times quicker,
+    and `Engine.refresh` takes the parameters as they have become. Raises ConfigError, FileFormatError where run.c
+    cannot be had or does not run this shape.
+    """
+    if backend == "native":
+        from twofold.engine.living import LivingFile
+        from twofold.engine.native import NativeBackend, NativeModel
+
+        file = LivingFile(model, tokenizer)
+        native = NativeModel(file.data, threads)
+        return Engine(model.config, tokenizer, NativeBackend(native), tokenizer.add_bos,
+                      _refresh=lambda: native.refresh(file.update()))  # fmt: skip
     from twofold.engine.torch_backend import TorchBackend
     from twofold.model.devices import DTYPES
 
