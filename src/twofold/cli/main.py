@@ -23,7 +23,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from twofold import __version__
-from twofold.errors import DiskFull, MissingExtra, TwofoldError
+from twofold.errors import DiskFull, MissingExtra, TwofoldError, UserError
 
 __all__ = ["VERBS", "application", "load_verb", "main"]
 
@@ -106,6 +106,9 @@ def _exit_code(arguments: list[str]) -> int:
         if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
             where = f" while writing {error.filename}" if error.filename else ""
             return _say(error, f"the disk is full{where}; make room and run the same command again", DiskFull.exit_code)
+        if isinstance(error, PermissionError) and error.filename:
+            way_out = "allow it, or name another place"
+            return _say(error, f"{error.filename} is closed to you ({error.strerror}); {way_out}", UserError.exit_code)
         return _unexpected(error)
     except MemoryError as error:
         return _say(error, "this needs more memory than the machine has free; try a smaller model or batch", 1)
