@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from twofold.cli.options import AsJson
-from twofold.cli.output import console, print_json, size
+from twofold.cli.output import console, note, print_json, size
 from twofold.errors import ConfigError, MissingExtra, UserError
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def chat(
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, repeat=repeat, seed=seed or 0)
     check(sampling)
     begun = time.perf_counter()
-    engine = open_model(path, backend, device)  # type: ignore[arg-type]
+    engine = open_model(path, backend, device, tell=note)  # type: ignore[arg-type]
     loaded = time.perf_counter() - begun
     with Service(engine, slots=1) as service:
         talk = Talk(engine, service, sampling, n, seed, system)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from twofold.cli.output import console, print_json
+from twofold.cli.output import console, note, print_json
 
 if TYPE_CHECKING:
     from twofold.contracts import Sampling, Token
@@ -37,7 +37,7 @@ def complete(
         "--show-probabilities", help="Show the candidates for each token, with their chances.")] = False,
     special: Annotated[bool, typer.Option(
         "--special", help="Read <|im_start|> and the like in TEXT as special tokens.")] = False,
-    backend: Annotated[str, typer.Option(help="numpy, torch, or auto.")] = "auto",
+    backend: Annotated[str, typer.Option(help="native, numpy, torch, or auto.")] = "auto",
     device: Annotated[str, typer.Option(help="cpu, cuda, mps, or auto; other than cpu means torch.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -58,7 +58,7 @@ def complete(
     if text == "-":
         text = sys.stdin.read()
     begun = time.perf_counter()
-    engine = open_model(model, backend, device)  # type: ignore[arg-type]
+    engine = open_model(model, backend, device, tell=note)  # type: ignore[arg-type]
     prompt = engine.prompt(text, parse_special=special)
     loaded = time.perf_counter()
     tokens = engine.generate(prompt, n, sampling, candidates=10 if show_probabilities else 0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from twofold.cli.output import console, print_json, size
+from twofold.cli.output import console, note, print_json, size
 
 if TYPE_CHECKING:
     from twofold.evals.bits_per_byte import Measured
@@ -27,7 +27,7 @@ def evaluate(
         help="How many tokens the model sees at a time; what it was made for if not given.", min=1)] = None,
     stride: Annotated[int | None, typer.Option(
         help="How far the window moves on; the context if not given, so that nothing is read twice.", min=1)] = None,
-    backend: Annotated[str, typer.Option(help="numpy, torch, or auto: torch for long texts.")] = "auto",
+    backend: Annotated[str, typer.Option(help="native, numpy, torch, or auto.")] = "auto",
     device: Annotated[str, typer.Option(help="cpu, cuda, mps, or auto; other than cpu means torch.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -47,7 +47,7 @@ def evaluate(
 
     texts = _read([*text, *(more or [])])
     with console(stderr=True).status("reading the model"):
-        engine = open_model(model, backend, device)  # type: ignore[arg-type]
+        engine = open_model(model, backend, device, tell=note)  # type: ignore[arg-type]
     with console(stderr=True).status("measuring"):
         each, overall = evaluate_texts(engine, texts, context=context, stride=stride)
     if as_json:

@@ -13,7 +13,7 @@ from twofold.units import duration, number, size
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["console", "duration", "number", "print_json", "size"]
+__all__ = ["console", "duration", "note", "number", "print_json", "size"]
 
 PIPED_WIDTH = 120  # columns of a table when nobody's terminal says otherwise
 
@@ -25,6 +25,11 @@ def console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else PIPED_WIDTH
     return Console(stderr=stderr, highlight=False, emoji=False, markup=False, width=width)
+
+
+def note(text: str) -> None:
+    """A line about what is going on, for whoever watches."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def print_json(value: Any) -> None:

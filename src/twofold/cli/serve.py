@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from twofold.cli.options import AsJson
-from twofold.cli.output import duration, print_json
+from twofold.cli.output import duration, note, print_json
 
 __all__ = ["serve"]
 
@@ -65,7 +65,7 @@ def serve(
     served = []
     for name, model in map(named, models):
         begun = time.perf_counter()
-        engine = open_model(model, backend)  # type: ignore[arg-type]
+        engine = open_model(model, backend, tell=note)  # type: ignore[arg-type]
         served.append(Served(name, engine, Service(engine, slots=slots)))
         print(f"{name}: open in {duration(time.perf_counter() - begun)}, context {engine.context}, "
               f"{engine.backend.name}", file=sys.stderr)  # fmt: skip
