@@ -29,6 +29,7 @@ from twofold.errors import ConfigError, FileFormatError, TwofoldError
 __all__ = ["NativeBackend", "NativeCache", "NativeModel", "load_backend"]
 
 KINDS: dict[CacheKind, int] = {"float16": 0, "int8": 1, "float32": 2}
+AS_WEIGHTS = -1
 SCORES = 1 << 22  # logits that exist at a time when rows are scored: 16 MiB
 LAST, EACH, STREAM = range(3)  # what tf_forward is asked for
 
@@ -203,11 +204,14 @@ class NativeModel:
 
 
 class NativeCache:
-    """Room for one text. Raises TwofoldError when there is not the memory."""
+    """Room for one text. Without a `kind` it is float32 where the weights are floats, else float16.
 
-    def __init__(self, model: NativeModel, room: int, kind: CacheKind = "float16") -> None:
+    Raises TwofoldError when there is not the memory.
+    """
+
+    def __init__(self, model: NativeModel, room: int, kind: CacheKind | None = None) -> None:
         self._model, self.room = model, room
-        self.handle = model._c.tf_cache_new(model._handle, room, KINDS[kind])
+        self.handle = model._c.tf_cache_new(model._handle, room, KINDS[kind] if kind else AS_WEIGHTS)
         if not self.handle:
             raise TwofoldError(model._problem())
 
@@ -238,7 +242,7 @@ class NativeBackend:
     def __init__(self, model: NativeModel) -> None:
         self.model = model
 
-    def new_cache(self, room: int, kind: CacheKind = "float16") -> NativeCache:
+    def new_cache(self, room: int, kind: CacheKind | None = None) -> NativeCache:
         return NativeCache(self.model, room, kind)
 
     def step(self, reads: Reads, every: bool = False) -> np.ndarray:

@@ -1232,7 +1232,8 @@ void tf_cache_free(tf_cache *c) {
 }
 
 tf_cache *tf_cache_new(tf_model *m, int capacity, int kind) {
-    if (capacity < 1 || capacity > m->context || kind < 0 || kind >= N_KEEPS)
+    if (kind < 0) kind = is_float(m->W_E.form) ? KEEP_FLOAT : KEEP_HALF; /* as exact as the weights */
+    if (capacity < 1 || capacity > m->context || kind >= N_KEEPS)
         return fail("a cache of kind %d for %d positions cannot be; the context is %d", kind, capacity, m->context), NULL;
     tf_cache *c = calloc(1, sizeof *c);
     if (!c) return fail("out of memory"), NULL;

@@ -480,29 +480,27 @@ tf_random *tf_random_new(uint64_t seed) {
 
 void tf_random_free(tf_random *r) { free(r); }
 
-/* The highest score, and whether all are numbers. */
+/* The highest score; *sound: it is finite, and all are numbers. */
 static float highest(const float *scores, int n, int *sound) {
-    float most[LANES], top = -INFINITY;
-    int odd[LANES] = {0}, i = 0;
-    for (int k = 0; k < LANES; k++) most[k] = -INFINITY;
-    for (; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++) {
-            float x = scores[i + k];
-            most[k] = x > most[k] ? x : most[k], odd[k] |= x != x;
-        }
-    for (; i < n; i++) most[0] = scores[i] > most[0] ? scores[i] : most[0], odd[0] |= scores[i] != scores[i];
-    for (int k = 0; k < LANES; k++) top = most[k] > top ? most[k] : top, odd[0] |= odd[k];
-    return *sound = !odd[0] && isfinite(top), top;
+    vf most = f_set(-INFINITY);
+    int i = 0, odd = 0;
+    for (; i + LANES <= n; i += LANES) most = f_max(most, f_load(scores + i));
+    float top = largest_of(most);
+    for (; i < n; i++) top = scores[i] > top ? scores[i] : top;
+    for (i = 0; i < n; i++) odd += scores[i] != scores[i];
+    return *sound = !odd && isfinite(top), top;
 }
 
 /* The sum of exp(score - top). */
 static double total_chance(const float *scores, int n, float top) {
-    double lanes[LANES] = {0}, sum = 0;
-    int i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++) lanes[k] += exp_of(scores[i + k] - top);
-    for (; i < n; i++) sum += exp_of(scores[i] - top);
-    for (int k = 0; k < LANES; k++) sum += lanes[k];
+    double sum = 0;
+    for (int i = 0; i < n;) {
+        float lanes[LANES] = {0};
+        for (int end = i + 64 * LANES; i + LANES <= n && i < end; i += LANES)
+            for (int k = 0; k < LANES; k++) lanes[k] += exp_of(scores[i + k] - top);
+        for (; i + LANES > n && i < n; i++) lanes[0] += exp_of(scores[i] - top);
+        for (int k = 0; k < LANES; k++) sum += lanes[k];
+    }
     return sum;
 }
 
@@ -517,15 +515,31 @@ static void sink(choice *heap, int n, int at, choice one) { /* from its place do
     heap[at] = one;
 }
 
-/* The k likeliest of n, the likeliest first; of equals the lower id first. */
-static void likeliest(const float *scores, int n, int k, choice *found) {
-    for (int i = 0; i < k; i++) found[i] = (choice){scores[i], i};
-    for (int i = k / 2; i-- > 0;) sink(found, k, i, found[i]);
-    for (int i = k; k && i < n; i++)
-        if (scores[i] > found->score) sink(found, k, 0, (choice){scores[i], i});
+/* The k likeliest of n, the likeliest first; of equals the lower id first. To look closely at few, a score is sought by
+   halving that at least k, and not many more, reach. */
+static void likeliest(const float *scores, int n, int k, float top, choice *found) {
+    float least = -INFINITY, below = top - 64, above = top;
+    for (int tries = 0, count = 0; tries < 12 && k > 0 && (count < k || count > 2 * k); tries++) {
+        float middle = (below + above) / 2;
+        count = 0;
+        for (int i = 0; i < n; i++) count += scores[i] >= middle;
+        if (count >= k) least = below = middle;
+        else above = middle;
+    }
+    for (int i = 0, have = 0; i < n && k > 0; i += LANES) {
+        int end = i + LANES, some = end > n;
+        for (int j = i; j < i + LANES && end <= n; j++) some += scores[j] >= least;
+        for (int j = i; j < end && j < n && some; j++) {
+            if (!(scores[j] >= least)) continue;
+            if (have < k) {
+                found[have++] = (choice){scores[j], j};
+                for (int at = have < k ? 0 : k / 2; at-- > 0;) sink(found, k, at, found[at]);
+            } else if (scores[j] > found->score) sink(found, k, 0, (choice){scores[j], j});
+        }
+    }
     for (int i = k; i-- > 1;) {
-        choice least = found[0];
-        sink(found, i, 0, found[i]), found[i] = least;
+        choice last = found[0];
+        sink(found, i, 0, found[i]), found[i] = last;
     }
 }
 
@@ -554,7 +568,7 @@ int tf_draw(const float *scores, int n, const tf_sampling *s, double u, const in
     }
     choice *found = malloc(sizeof *found * (size_t)k);
     if (!found || (s->repeat != 1 && n_recent > 0 && !held)) return free(found), free(held), fail("out of memory"), -1;
-    likeliest(z, n, k, found), free(held);
+    likeliest(z, n, k, top, found), free(held);
     for (int i = 0; i < k && !all; i++) sum += exp(found[i].score - top);
     all = all ? all : sum, sum = 0;
     int kept = 0, id = 0;
@@ -582,7 +596,7 @@ int tf_generate(tf_model *model, tf_cache *cache, const int *prompt, int n_promp
                 void *context) {
     const vocabulary *v = model->words;
     int rows = tf_size(model, 0), words = v->n_real > 0 && v->n_real < rows ? v->n_real : rows; /* padding is no token */
-    int room = tf_cache_room(cache), half = room > 1 ? room / 2 : 1, made = 0, going = 1;
+    int room = tf_cache_room(cache), half = room > 1 ? room / 2 : 1, made = 0, going = 1, sound;
     if (n_prompt < 1) return fail("there are no tokens to go on from"), -1;
     if (n_prompt > room) return fail("the text is %d tokens long; the model reads %d: shorten it", n_prompt, room), -1;
     n_candidates = n_candidates < words ? n_candidates : words;
@@ -604,7 +618,7 @@ int tf_generate(tf_model *model, tf_cache *cache, const int *prompt, int n_promp
         int count = total - at;
         if (tf_forward(model, 1, &cache, &count, ids + at, scores, 0) ||
             (ids[total] = tf_sample(scores, words, s, random, ids, total, &probability)) < 0) { made = -1; break; }
-        likeliest(scores, words, n_candidates, found);
+        likeliest(scores, words, n_candidates, n_candidates > 0 ? highest(scores, words, &sound) : 0, found);
         double all = n_candidates > 0 ? total_chance(scores, words, (float)found->score) : 1;
         for (int i = 0; i < n_candidates; i++)
             candidates[i] = found[i].id, chances[i] = exp(found[i].score - found->score) / all;
@@ -806,7 +820,7 @@ int main(int argc, char **argv) {
     double begun = now();
     s.sampling.top_k = (int)top_k, s.sampling.seed = (uint64_t)seed, s.n = s.n < 0 ? (chat ? INT32_MAX : 100) : s.n;
     s.model = tf_open(given[0], (int)threads);
-    s.cache = s.model ? tf_cache_new(s.model, tf_size(s.model, 1), 0) : NULL;
+    s.cache = s.model ? tf_cache_new(s.model, tf_size(s.model, 1), -1) : NULL;
     const vocabulary *v = s.said.v = s.cache ? s.model->words : NULL;
     if (!v || (*v->why && !fail("%s", v->why))) return fprintf(stderr, "run: %s\n", tf_error()), 2;
     if (s.verbose) fprintf(stderr, "opened in %.3f s; %s, %d threads\n", now() - begun, tf_kernel(), tf_size(s.model, 4));
