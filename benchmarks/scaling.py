@@ -18,13 +18,12 @@ import itertools
 import json
 import math
 import statistics
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from prepared import pretrained, shape
 
 from twofold.make import recipe as recipes
 from twofold.model.count import count
@@ -77,22 +76,9 @@ def main() -> None:
 
 def run(out: Path, vocabulary: int, layers: int, width: int, millions: float) -> Path:
     """The folder of a finished run of this shape."""
-    folder = out / f"v{vocabulary}-{layers}x{width}-{millions}M"
-    if not (folder / "results.json").exists():
-        text, tokenizer = out / "text", out / f"tokenizer-{vocabulary}"
-        if not text.exists():
-            call("data", "almanac", "--out", text)
-        if not tokenizer.exists():
-            call("tokenizer", text, "--vocab", vocabulary, "--out", tokenizer)
-        call("pretrain", text, "--tokenizer", tokenizer / "tokenizer.json", "--out", folder,
-             "--steps", round(millions * 1e6 / TOKENS_PER_STEP), "--set", f"model.n_layers={layers}",
-             "--set", f"model.d_model={width}", "--set", f"model.n_heads={width // 64}", "--set", "train.batch=8")
-    return folder
-
-
-def call(*words: object) -> None:
-    subprocess.run([sys.executable, "-m", "twofold", *map(str, words)], check=True, stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL)
+    name = f"v{vocabulary}-{layers}x{width}-{millions}M"
+    pretrained(out, name, vocabulary, "--steps", round(millions * 1e6 / TOKENS_PER_STEP), *shape(layers, width))
+    return out / name
 
 
 def read(folder: Path) -> Point:

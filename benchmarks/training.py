@@ -1,6 +1,6 @@
 """How fast one training step is: against the machine's own matrix product, and against plain PyTorch.
 
-    python benchmarks/training.py [--width 384 --layers 6 --context 256 --vocab 4096 --batch 16 --rounds 5]
+    python benchmarks/training.py [--width 384 --layers 6 --context 256 --vocab 8192 --batch 16 --rounds 5]
 
 Contenders, interleaved, the median of several rounds each:
     peak       bf16 and float32 matrix products of 2048 x 2048, the limit
@@ -72,7 +72,7 @@ def plain_stepper(config: ModelConfig, batch: int, device: torch.device) -> Call
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in {"width": 384, "layers": 6, "context": 256, "vocab": 4096, "batch": 16, "rounds": 5}.items():
+    for name, default in {"width": 384, "layers": 6, "context": 256, "vocab": 8192, "batch": 16, "rounds": 5}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--breakdown", action="store_true")

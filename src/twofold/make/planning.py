@@ -22,6 +22,7 @@ __all__ = ["WISHES", "Wishes", "planned", "written"]
 
 WISHES = "wishes.json"  # in a run's folder: what it was begun with
 
+_ALMANAC = 1.8726  # bits for a byte of its training text by LZMA, measured as _difficulty does
 _PLANNED = {  # where the recipe holds what the plan decides
     "tokenizer.vocab_size": "vocab_size",
     "model.n_layers": "n_layers",
@@ -117,4 +118,4 @@ def _difficulty(corpus: Corpus, sample: int = 2_000_000) -> float:
         text += document.text.encode()
         if len(text) > sample:
             break
-    return 8 * len(lzma.compress(text[:sample])) / max(1, len(text[:sample])) / 2.0
+    return 8 * len(lzma.compress(text[:sample])) / max(1, len(text[:sample])) / _ALMANAC
