@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from prepared import pretrained, shape
 
+from prepared import pretrained, shape
 from twofold.make import recipe as recipes
 from twofold.model.count import count
 from twofold.train.planner import Law, bits_per_byte, efficiency
