@@ -44,8 +44,11 @@ Reads = Sequence[tuple[Any, Sequence[int]]]  # a Cache of the same backend, and 
 class Backend(Protocol):
     name: str
 
-    def new_cache(self, room: int, kind: CacheKind = "float16") -> Cache:
-        """Empty, with room for that many positions. A backend that has only one kind uses that."""
+    def new_cache(self, room: int, kind: CacheKind | None = None) -> Cache:
+        """Empty, with room for that many positions; of the kind that suits the weights, if none is named.
+
+        A backend that has only one kind uses that.
+        """
         ...
 
     def step(self, reads: Reads, every: bool = False) -> np.ndarray:

@@ -33,7 +33,7 @@ __all__ = ["Batch"]
 
 WORTH_WAITING = 32  # ids of a start that another text is reading just now
 SCORED = 64  # ids of a prompt, at a time, where each is scored: their scores are the largest array
-BYTES = {"float16": 2, "int8": 1, "float32": 4}
+BYTES = {"float16": 2, "int8": 1, "float32": 4, None: 4}  # of a number that is kept; where the kind is open, at most
 COUNTS = ("finished", "cancelled", "failed", "prompt_tokens", "cached_tokens", "completion_tokens", "drafted_tokens",
           "accepted_tokens", "steps")  # fmt: skip
 UNIT = 64  # positions: caches have room for a multiple of it
@@ -43,7 +43,7 @@ Reading = tuple[Answer, list[int], bool]  # a text, the ids it reads now, and wh
 
 class Batch:
     def __init__(
-        self, engine: Engine, scheduler: Scheduler, *, cache_kind: CacheKind = "float16",
+        self, engine: Engine, scheduler: Scheduler, *, cache_kind: CacheKind | None = None,
         prefix_bytes: int = 256 << 20, drafter: Drafter | None = None,
     ) -> None:
         self.engine, self.scheduler, self.cache_kind, self.drafter = engine, scheduler, cache_kind, drafter

@@ -43,7 +43,7 @@ class NumpyBackend:
         except run.Problem as problem:
             raise FileFormatError(str(problem)) from problem
 
-    def new_cache(self, room: int, kind: CacheKind = "float16") -> NumpyCache:
+    def new_cache(self, room: int, kind: CacheKind | None = None) -> NumpyCache:
         return NumpyCache(self.model, room)
 
     def step(self, reads: Reads, every: bool = False) -> np.ndarray:

@@ -42,7 +42,7 @@ class Service:
     """
 
     def __init__(
-        self, engine: Engine, *, slots: int = 16, cache_kind: CacheKind = "float16", prefix_bytes: int = 256 << 20,
+        self, engine: Engine, *, slots: int = 16, cache_kind: CacheKind | None = None, prefix_bytes: int = 256 << 20,
         drafter: Drafter | None = None, scheduler: Scheduler | None = None,
     ) -> None:
         self.engine = engine

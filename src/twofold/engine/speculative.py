@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DraftModel", "Drafter", "Lookup"]
 
+REST, MOST_REST = 4, 64  # tokens without a guess
+
 
 class Drafter(Protocol):
     def propose(self, answers: list[tuple[Answer, int]]) -> dict[int, list[int]]:
@@ -42,21 +44,32 @@ class Drafter(Protocol):
 
 
 class _Courage:
-    """How many tokens to guess at a time: twice as many after all were right, half as many after none was."""
+    """How many tokens to guess at a time: twice as many after all were right, else one more than were.
+
+    Where a lone guess was wrong, nothing is guessed for a while, and each time for twice as long, so that guesses which
+    are never right cost next to nothing.
+    """
 
     def __init__(self, start: int, most: int) -> None:
         self.start, self.most = start, most
         self._n: dict[int, int] = {}
+        self._rest: dict[int, tuple[int, int]] = {}  # how many tokens it lasted, and the count at which it is over
 
     def of(self, answer: Answer) -> int:
-        return self._n.get(answer.id, self.start)
+        over = self._rest.get(answer.id, (0, 0))[1]
+        return self._n.get(answer.id, self.start) if answer.written >= over else 0
 
     def learn(self, answer: Answer, drafted: int, right: int) -> None:
-        n = self.of(answer)
-        self._n[answer.id] = min(self.most, 2 * n) if right == drafted else n if right else max(1, n // 2)
+        self._n[answer.id] = min(self.most, 2 * drafted) if right == drafted else right + 1
+        if drafted == 1 and not right:
+            rest = min(2 * self._rest.get(answer.id, (REST // 2, 0))[0], MOST_REST)
+            self._rest[answer.id] = rest, answer.written + rest
+        elif right:
+            self._rest.pop(answer.id, None)
 
     def forget(self, answer: Answer) -> None:
         self._n.pop(answer.id, None)
+        self._rest.pop(answer.id, None)
 
 
 class Lookup:

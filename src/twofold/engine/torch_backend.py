@@ -58,7 +58,7 @@ class TorchBackend:
     def __init__(self, model: Decoder, dtype: torch.dtype = torch.float32) -> None:
         self.model, self.dtype = model, dtype
 
-    def new_cache(self, room: int, kind: CacheKind = "float16") -> TorchCache:
+    def new_cache(self, room: int, kind: CacheKind | None = None) -> TorchCache:
         return TorchCache(self.model, room)
 
     def step(self, reads: Reads, every: bool = False) -> np.ndarray:
