@@ -3,13 +3,12 @@
 import { answer } from "./ask.js";
 import { count } from "./dom.js";
 
-const SAVE_EVERY = 3000; // ms between saves of an answer that is growing
+const SAVE_EVERY = 3000;
 
 export class Answering {
-  /** `acts`: { drawn(turn), ended(turn, trouble), keep(talk) }. */
-  constructor(shell, acts) {
-    this.shell = shell;
-    this.acts = acts;
+  constructor(chat) {
+    this.chat = chat;
+    this.shell = chat.shell;
     this.clear();
   }
 
@@ -43,8 +42,8 @@ export class Answering {
     }
     turn.speed = this.speed(usage);
     this.clear();
-    this.acts.ended(turn, trouble);
-    await this.acts.keep(talk);
+    this.chat.ended(turn, trouble);
+    await this.chat.keep(talk);
   }
 
   take(turn, { text, tokens, finish }) {
@@ -56,11 +55,11 @@ export class Answering {
       this.times.first ||= this.times.last;
       this.times.tokens += tokens.length;
     }
-    if (!this.frame) this.frame = requestAnimationFrame(() => { this.frame = null; if (this.turn === turn) this.acts.drawn(turn); });
-    if (Date.now() - this.saved > SAVE_EVERY) { this.saved = Date.now(); this.acts.keep(this.talk); }
+    if (!this.frame) this.frame = requestAnimationFrame(() => { this.frame = null; if (this.turn === turn) this.chat.drawTurn(turn); });
+    if (Date.now() - this.saved > SAVE_EVERY) { this.saved = Date.now(); this.chat.keep(this.talk); }
   }
 
-  /** As seen from here: seconds to the first token and tokens a second after it; counts as the server gives them. */
+  /** Seconds to the first token and tokens a second after it, as seen from here. */
   speed(usage) {
     const { begun, first, last, tokens } = this.times;
     if (!first) return undefined;
@@ -71,11 +70,9 @@ export class Answering {
   progress() {
     const { begun, first, tokens, last } = this.times;
     if (!first) return `Reading, ${((performance.now() - begun) / 1000).toFixed(0)} s`;
-    const rate = tokens > 5 ? ` · ${((tokens - 1) / ((last - first) / 1000)).toFixed(0)} tokens/s` : "";
-    return `${count(tokens, "token")}${rate}`;
+    return `${count(tokens, "token")} · ${((tokens - 1) / Math.max(0.001, (last - first) / 1000)).toFixed(0)} tokens/s`;
   }
 
-  /** The first token of an answer to `turns`, with its alternatives. */
   async peek(talk, turns) {
     for await (const part of answer(this.shell.server, { model: this.shell.model, talk, turns, seed: 0, n: 1 })) if (part.tokens.length) return part.tokens[0];
     return { text: "", p: 1, others: [["<|end|>", 1]] };

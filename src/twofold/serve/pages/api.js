@@ -14,7 +14,6 @@ export class Server {
     this.key = sessionStorage.getItem("twofold-key") ?? "";
   }
 
-  /** Kept until the tab is closed. */
   useKey(key) {
     this.key = key;
     sessionStorage.setItem("twofold-key", key);
@@ -75,7 +74,7 @@ async function refusal(reply, hadKey) {
     said = body.error?.message ?? body.detail ?? "";
   } catch { /* no JSON: the status has to do */ }
   if (typeof said !== "string") said = JSON.stringify(said);
-  if (reply.status === 401 || (reply.status === 403 && !said)) {
+  if (reply.status === 401) {
     return new Trouble("key", hadKey ? "The server does not know this key." : "The server wants a key, the one it was started with (--api-key).");
   }
   if (reply.status === 429 || reply.status === 503) {

@@ -2,19 +2,16 @@
 
 const ALTERNATIVES = 20; // as many as the protocol gives
 
-/**
- * What the model says after `turns`, from `prefix` on: yields { text, tokens, finish, usage } as they come.
- *
- * In mode "chat" the turns are messages; in mode "text" they are one text, of which the model's parts are its own.
- */
+// What the model says after `turns`, from `prefix` on: yields { text, tokens, finish, usage }. In mode "chat" the turns are
+// messages; in mode "text" they are one text, of which it sees the latest that its context holds.
 export async function* answer(server, { model, talk, turns, prefix = "", seed, n }, signal) {
   const { temperature, top_k, top_p, min_p, max_tokens } = talk.settings;
   const common = { model: model.id, stream: true, stream_options: { include_usage: true }, max_tokens: n ?? max_tokens, temperature, top_k, top_p, min_p, seed };
   const spoken = turns.filter((turn) => turn.text);
   const chat = talk.mode === "chat";
   const body = chat ? { ...common, messages: messages(talk, spoken, prefix), logprobs: true, top_logprobs: ALTERNATIVES,
-    ...(prefix && { continue_final_message: true, add_generation_prompt: false }) }
-    : { ...common, prompt: spoken.map((turn) => turn.text).join("") + prefix, logprobs: ALTERNATIVES };
+    ...(prefix && { continue_final_message: true }) }
+    : { ...common, overflow: "slide", prompt: spoken.map((turn) => turn.text).join("") + prefix, logprobs: ALTERNATIVES };
   for await (const event of server.events(chat ? "v1/chat/completions" : "v1/completions", body, signal)) {
     const choice = event.choices?.[0];
     yield { text: (chat ? choice?.delta?.content : choice?.text) ?? "", tokens: tokensOf(choice?.logprobs), finish: choice?.finish_reason ?? null, usage: event.usage ?? null };
@@ -44,7 +41,7 @@ function token(one, others) {
 
 const chance = ({ logprob }) => Number(Math.exp(logprob ?? -Infinity).toPrecision(5));
 
-/** The text of a token, and its bytes where they are only a part of a character. */
+// The text of a token, and its bytes where they are only a part of a character.
 function spelling({ token: text, bytes }) {
   const raw = bytes ?? (text.startsWith("bytes:") ? [...text.matchAll(/\\x([0-9a-f]{2})/g)].map((match) => Number.parseInt(match[1], 16)) : null);
   if (!raw?.length) return [text, null];

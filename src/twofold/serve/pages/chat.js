@@ -4,7 +4,7 @@ import { Answering } from "./answering.js";
 import { Trouble } from "./api.js";
 import { Composer } from "./composer.js";
 import { DEFAULTS, add, fresh, path, place, showTurn } from "./conversation.js";
-import { count, h, press } from "./dom.js";
+import { count, entered, h, press } from "./dom.js";
 import { Panel } from "./panel.js";
 import { entropy } from "./sampling.js";
 import { recall, remember } from "./explain.js";
@@ -21,6 +21,7 @@ export async function open(element, shell) {
   return () => chat.leave();
 }
 
+// What its parts (Talks, Panel, Composer, Answering, Setup, Turn) have to say, they say to this.
 class Chat {
   constructor(element, shell) {
     this.shell = shell;
@@ -28,13 +29,11 @@ class Chat {
     this.problems = new WeakMap();
     this.target = null;
     this.colours = recall("colours") === "on";
-    this.talks = new Talks({ open: (id) => this.openTalk(id), begin: () => this.newTalk(), renamed: (id, title) => this.rename(id, title),
-      removed: (id) => (id === this.talk.id ? this.newTalk() : this.talks.draw()), problem: (message) => this.tell(message) });
-    this.panel = new Panel({ changed: (settings) => this.keepSettings(settings), pick: (target, i) => this.pick(target, i), ask: () => this.askNext(),
-      move: (index) => this.look(this.target.turn, index, false), colour: (on) => this.useColours(on), close: () => this.drawers.close() });
-    this.composer = new Composer({ send: (text) => this.send(text), stop: () => this.answering.stop(), editLast: () => this.editLast() });
-    this.answering = new Answering(shell, { drawn: (turn) => this.drawTurn(turn), ended: (turn, trouble) => this.ended(turn, trouble), keep: (talk) => this.keep(talk) });
-    this.setup = new Setup({ changed: () => { this.keep(this.talk); this.drawThread(); } });
+    this.talks = new Talks(this);
+    this.panel = new Panel(this);
+    this.composer = new Composer(this);
+    this.answering = new Answering(this);
+    this.setup = new Setup(this);
     this.opening = h("div", { class: "opening" });
     this.thread = h("div", { class: "thread", role: "log", "aria-label": "Conversation" });
     this.notice = h("div", { class: "notice", role: "alert" });
@@ -47,9 +46,8 @@ class Chat {
     this.leaving = new AbortController();
     const { signal } = this.leaving;
     shell.addEventListener("model", () => this.modelChanged(), { signal });
-    document.addEventListener("keydown", (event) => { if (event.key === "Escape" && !event.defaultPrevented) this.drawers.close() || this.answering.stop(); }, { signal });
-    addEventListener("beforeunload", () => this.answering.stop(), { signal });
-    store.watch((id) => this.elsewhere(id));
+    document.addEventListener("keydown", (event) => { if (event.key === "Escape" && !event.defaultPrevented) this.drawers.close() || this.stop(); }, { signal });
+    store.watch(async (id) => { if (id === this.talk.id && !this.busy) this.use(await store.load(id) ?? this.talk); else this.talks.draw(); });
   }
 
   async begin() {
@@ -61,12 +59,11 @@ class Chat {
 
   leave() {
     this.leaving.abort();
-    this.answering.stop();
+    this.stop();
     clearTimeout(this.waiting);
     this.drawers.leave();
   }
 
-  /** Ask for the models; where nobody answers, ask again until somebody does. */
   async connect() {
     try {
       await this.shell.findModels();
@@ -77,7 +74,7 @@ class Chat {
     this.modelChanged();
   }
 
-  // Conversations ---------------------------------------------------------------------------------------------------
+  // Conversations
 
   use(talk) {
     this.talk = talk;
@@ -92,7 +89,7 @@ class Chat {
   }
 
   settings() {
-    try { return { ...DEFAULTS, ...JSON.parse(recall("settings") ?? "{}") }; } catch { return { ...DEFAULTS }; }
+    return { ...DEFAULTS, ...JSON.parse(recall("settings") ?? "{}") };
   }
 
   newTalk() {
@@ -120,17 +117,19 @@ class Chat {
     await this.talks.draw();
   }
 
-  async elsewhere(id) {
-    await this.talks.draw();
-    if (id !== this.talk.id || this.answering.talk) return;
-    const talk = await store.load(id);
-    if (talk && talk.updated > this.talk.updated) this.use(talk);
-  }
-
   keepSettings(settings) {
     remember("settings", JSON.stringify(settings));
     clearTimeout(this.keeping);
     this.keeping = setTimeout(() => this.keep(this.talk), 800);
+  }
+
+  removed(id) {
+    if (id === this.talk.id) this.newTalk(); else this.talks.draw();
+  }
+
+  setupChanged() {
+    this.keep(this.talk);
+    this.drawThread();
   }
 
   modelChanged() {
@@ -141,13 +140,13 @@ class Chat {
     this.drawThread();
   }
 
-  // The thread ------------------------------------------------------------------------------------------------------
+  // The thread
 
   drawThread() {
     const turns = path(this.talk), { model } = this.shell;
     this.opening.replaceChildren(...(turns.length ? [h("h1", { class: "unseen" }, this.talk.title || "Conversation")] : introduction(model, this.talk.mode)));
     const views = turns.map((turn) => {
-      if (!this.views.has(turn.id)) this.views.set(turn.id, this.view(turn));
+      if (!this.views.has(turn.id)) this.views.set(turn.id, new Turn(turn, this));
       return this.views.get(turn.id);
     });
     this.thread.replaceChildren(...views.map((view) => view.element));
@@ -157,18 +156,10 @@ class Chat {
     this.paint();
   }
 
-  view(turn) {
-    return new Turn(turn, { mode: this.talk.mode, model: this.shell.model?.id, acts: {
-      edit: (one) => this.edit(one), retry: (one) => this.answer(this.turnOf(one.parent)), extend: (one) => this.extend(one),
-      move: (one) => { showTurn(this.talk, one); this.target = null; this.drawThread(); this.lookAtDoubt(); this.keep(this.talk); },
-      look: (one, index, focus) => this.look(one, index ?? this.doubtful(one), focus), progress: () => this.answering.progress() } });
-  }
-
   drawFoot(view) {
     view.drawFoot({ busy: this.answering.turn === view.turn, place: place(this.talk, view.turn), problem: this.problems.get(view.turn), locked: this.busy });
   }
 
-  /** An answer has grown. */
   drawTurn(turn) {
     if (this.answering.talk !== this.talk) return;
     const view = this.views.get(turn.id), page = document.documentElement;
@@ -182,7 +173,7 @@ class Chat {
 
   ended(turn, trouble) {
     if (trouble) this.problems.set(turn, trouble); else this.problems.delete(turn);
-    if (trouble && trouble.kind !== "failed" && trouble.kind !== "broken" && trouble.kind !== "wrong") this.trouble(trouble);
+    if (["gone", "key"].includes(trouble?.kind)) this.trouble(trouble);
     if (this.views.has(turn.id)) {
       this.drawThread();
       if (!trouble) this.lookAtDoubt(turn);
@@ -193,13 +184,12 @@ class Chat {
   get busy() { return Boolean(this.answering.turn); }
   turnOf(id) { return this.talk.turns.find((turn) => turn.id === id); }
 
-  /** How much of the context the conversation has taken, as of the last answer. */
   used(turns) {
     const speed = turns.findLast((turn) => turn.speed?.prompt)?.speed, context = this.shell.model?.context;
     return speed && context ? `${(speed.prompt + speed.tokens).toLocaleString("en")} of ${context.toLocaleString("en")} tokens of context` : "";
   }
 
-  // Asking ----------------------------------------------------------------------------------------------------------
+  // Asking
 
   async send(text) {
     if (this.busy || !this.shell.model) return false;
@@ -213,7 +203,17 @@ class Chat {
     return true;
   }
 
-  /** A new answer to `parent`, from `prefix` on. */
+  retry(turn) { this.answer(this.turnOf(turn.parent)); }
+  stop() { return this.answering.stop(); }
+
+  move(turn) {
+    showTurn(this.talk, turn);
+    this.target = null;
+    this.drawThread();
+    this.lookAtDoubt();
+    this.keep(this.talk);
+  }
+
   answer(parent, { text = "", tokens = [], finish } = {}) {
     const turn = add(this.talk, parent.id, "assistant", text, { model: this.shell.model.id, tokens, ...(finish && { finish }) });
     this.tell("");
@@ -224,7 +224,6 @@ class Chat {
     document.documentElement.scrollTop = document.documentElement.scrollHeight;
   }
 
-  /** Let an answer that ended too soon go on. */
   extend(turn) {
     this.problems.delete(turn);
     this.answering.start(this.talk, turn, turn.parent ? path(this.talk, turn.parent) : []);
@@ -233,29 +232,19 @@ class Chat {
 
   edit(turn) {
     const view = this.views.get(turn.id), before = [...view.element.childNodes];
-    const field = h("textarea", { value: turn.text, "aria-label": "The question, to be changed", rows: Math.min(12, turn.text.split("\n").length + 1) });
-    const cancel = () => { view.element.replaceChildren(...before); };
-    const done = () => {
-      cancel();
-      if (field.value.trim() && field.value !== turn.text) this.answer(add(this.talk, turn.parent, "user", field.value));
+    const done = (text) => {
+      view.element.replaceChildren(...before);
+      if (text?.trim() && text !== turn.text) this.answer(add(this.talk, turn.parent, "user", text));
     };
-    field.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") { event.preventDefault(); cancel(); }
-      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); done(); }
-    });
-    view.element.replaceChildren(before[0], field, h("p", { class: "presses" }, press("Ask this instead", done), press("Cancel", cancel)));
+    const field = entered(h("textarea", { value: turn.text, "aria-label": "The question, to be changed", rows: Math.min(12, turn.text.split("\n").length + 1) }), done);
+    view.element.replaceChildren(before[0], field, h("p", { class: "presses" }, press("Ask this instead", () => done(field.value)), press("Cancel", () => done(null))));
     field.focus();
   }
 
-  editLast() {
-    const last = path(this.talk).findLast((turn) => turn.role === "user");
-    if (last && !this.busy) this.edit(last);
-  }
+  // The next token
 
-  // The next token --------------------------------------------------------------------------------------------------
-
-  /** Show what else might have been at token `index` of an answer. */
   look(turn, index, focus) {
+    index ??= this.doubtful(turn);
     const view = this.views.get(turn.id), token = turn.tokens?.[index];
     if (!view || !token) return;
     this.target = { turn, index, of: turn.tokens.length, token, before: turn.text.slice(0, view.tokenSpans()[index][0]) };
@@ -269,7 +258,7 @@ class Chat {
   lookAtDoubt(turn = path(this.talk).findLast((one) => one.tokens?.length)) {
     this.panel.show(null);
     if (!turn || !this.views.has(turn.id)) return;
-    this.look(turn, this.doubtful(turn), null);
+    this.look(turn, null, null);
     this.panel.show({ ...this.target, why: "where it was least sure" });
   }
 
@@ -328,7 +317,7 @@ class Chat {
     if (!view) views[0]?.mark(null);
   }
 
-  // What went wrong -------------------------------------------------------------------------------------------------
+  // What went wrong
 
   tell(message, ...more) {
     this.notice.replaceChildren(...(message ? [h("p", {}, message, " ", ...more)] : []));

@@ -1,18 +1,15 @@
-// Where one writes: Enter sends, Shift and Enter makes a line, an arrow up in the empty field changes the last question.
+// Where one writes: Enter sends, Shift and Enter makes a line.
 
 import { h } from "./dom.js";
 
 export class Composer {
-  /** `acts`: { send(text) -> whether it was taken, stop(), editLast() }. */
-  constructor(acts) {
-    this.acts = acts;
-    this.field = h("textarea", { rows: 1, id: "say", enterkeyhint: "send", autocomplete: "off", oninput: () => this.changed(), onkeydown: (event) => this.key(event) });
-    this.label = h("label", { class: "unseen", for: "say" });
+  constructor(chat) {
+    this.page = chat;
+    this.field = h("textarea", { rows: 1, id: "say", oninput: () => this.changed(), onkeydown: (event) => this.key(event) });
     this.button = h("button", { class: "main", type: "submit" });
     this.told = h("span", { class: "note figures" });
-    this.keys = h("span", { class: "note keys" });
     this.element = h("form", { class: "composer", onsubmit: (event) => { event.preventDefault(); this.submit(); } },
-      this.label, h("div", { class: "line" }, this.field, this.button), h("p", { class: "under" }, this.keys, this.told));
+      h("div", { class: "line" }, this.field, this.button), h("p", { class: "under" }, h("span", { class: "note keys" }, "Enter sends, Shift+Enter makes a line"), this.told));
   }
 
   get text() { return this.field.value; }
@@ -28,8 +25,7 @@ export class Composer {
     const chat = mode === "chat";
     Object.assign(this, { busy, begun, chat, ready });
     this.field.placeholder = chat ? "Ask something" : begun ? "Add to the text, or let it go on" : "Begin a text";
-    this.label.textContent = this.field.placeholder;
-    this.keys.textContent = "Enter sends, Shift+Enter makes a line";
+    this.field.setAttribute("aria-label", this.field.placeholder);
     this.changed();
   }
 
@@ -48,13 +44,12 @@ export class Composer {
       event.preventDefault();
       if (!this.busy) this.submit();
     }
-    if (event.key === "ArrowUp" && !this.field.value) { event.preventDefault(); this.acts.editLast(); }
   }
 
   async submit() {
-    if (this.busy) { this.acts.stop(); return; }
+    if (this.busy) { this.page.stop(); return; }
     const text = this.field.value;
     this.clear();
-    if (!await this.acts.send(text)) { this.field.value = text; this.changed(); }
+    if (!await this.page.send(text)) { this.field.value = text; this.changed(); }
   }
 }

@@ -1,7 +1,5 @@
 // A conversation is a tree of turns, of which one path is shown; to edit or retry grows a sibling, and nothing is lost.
-//
 //   { id, title, created, updated, mode, system, settings, turns: [{ id, parent, role, text, … }], shown: { parent: child } }
-//
 // A turn's parent is 0 at the root. A token of an answer is { text, p, others: [[text, p], …] } as the server told it; a part of
 // a character has its bytes too, as `bytes` or as the third in `others`.
 
@@ -48,7 +46,6 @@ export function path(talk, until = null) {
   }
 }
 
-/** The turn's place among its siblings: [which, of how many, the one before, the one after]. */
 export function place(talk, turn) {
   const among = children(talk, turn.parent), at = among.indexOf(turn);
   return { at, of: among.length, before: among[at - 1], after: among[at + 1] };
@@ -58,7 +55,7 @@ export function showTurn(talk, turn) {
   talk.shown[turn.parent] = turn.id;
 }
 
-// As files ----------------------------------------------------------------------------------------------------------
+// As files
 
 export function exported(talks) {
   return JSON.stringify({ format: FORMAT, conversations: talks }, null, 1);

@@ -1,6 +1,6 @@
 // Building what is seen: elements and text only, so nothing that a model wrote can become markup.
 
-/** h("p", { class: "note", onclick: fn }, "text", child): attributes by name, properties for `value`, `checked` and the like. */
+// h("p", { class: "note", onclick: fn }, "text", child)
 export function h(name, attributes = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
@@ -13,10 +13,9 @@ export function h(name, attributes = {}, ...children) {
   return element;
 }
 
-/** A button that is words. */
 export const press = (words, onclick, more = {}) => h("button", { type: "button", onclick, ...more }, words);
 
-/** One of several, as words of which the chosen one is underlined. `options` is [[value, words], …]. */
+// One of several, of which the chosen one is underlined. `options` is [[value, words], …].
 export function choice(name, legend, options, chosen, changed) {
   return h("fieldset", { class: "choice" }, h("legend", { class: "unseen" }, legend), ...options.map(([value, words]) =>
     h("label", {}, h("input", { type: "radio", name, value, checked: value === chosen, onchange: () => changed(value) }), words)));
@@ -30,7 +29,7 @@ export function figures(value, scales = ["", "k", "M", "B", "T"]) {
   return value.toFixed(Math.max(0, Math.min(3, 2 - Math.floor(Math.log10(Math.abs(value) || 1))))) + scales[step];
 }
 
-/** A chance as a person reads it: 62.1 %, 0.04 %, < 0.01 %. */
+// 62.1 %, 0.04 %, < 0.01 %
 export function percent(p) {
   if (p > 0 && p < 0.0001) return "< 0.01 %";
   return `${(100 * p).toFixed(p < 0.01 && p > 0 ? 2 : p > 0.9995 ? 0 : 1)} %`;
@@ -38,7 +37,17 @@ export function percent(p) {
 
 export const count = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
 
-export async function copy(text) {
+/** Calls `done` with the text at Enter, with null at Escape. */
+export function entered(field, done) {
+  field.addEventListener("keydown", (event) => {
+    if (event.isComposing || (event.key !== "Escape" && (event.key !== "Enter" || event.shiftKey))) return;
+    event.preventDefault();
+    done(event.key === "Enter" ? field.value : null);
+  });
+  return field;
+}
+
+async function copy(text) {
   try { await navigator.clipboard.writeText(text); return true; } catch { /* only pages from this machine or over TLS may */ }
   const area = document.body.appendChild(h("textarea", { value: text }));
   area.select();
@@ -47,7 +56,6 @@ export async function copy(text) {
   return done;
 }
 
-/** A button that copies what `text()` gives, and says so. */
 export function copyButton(words, text) {
   const button = press(words, async () => {
     button.textContent = await copy(text()) ? "Copied" : "Could not copy";
@@ -56,7 +64,6 @@ export function copyButton(words, text) {
   return button;
 }
 
-/** Offer a file to keep. */
 export function download(name, text, type = "application/json") {
   const link = h("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });
   link.click();

@@ -2,7 +2,6 @@
 
 import { choice, h } from "./dom.js";
 
-/** A small choice that outlives the page: null where there is none, or where the browser keeps nothing. */
 export function recall(name) {
   try { return localStorage.getItem(`twofold-${name}`); } catch { return null; }
 }

@@ -11,7 +11,6 @@ const ITEM = /^( {0,3})([-*+]|\d{1,9}[.)])([ \t]+|$)/, QUOTE = /^ {0,3}> ?/, BLA
 const DELIMITERS = /^[ \t]*\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-+:?[ \t]*)*(\|[ \t]*)?$/;
 const FARTHEST = 4000; // characters to look ahead for the end of a mark: hostile text must not cost more than its length
 
-/** The blocks of a text: [{ key, build }], where `key` changes when the block does and `build()` makes its element. */
 export function blocks(source) {
   return parse(linesOf(source), 0).map((block) => ({ key: `${block.from} ${source.slice(block.from, block.to)}`, build: block.build }));
 }
@@ -80,13 +79,13 @@ function fenced(lines, i, [, fence, language]) {
   return [Math.min(size + 1, lines.length - i), () => {
     const element = h("code", {}, ...inside.map((line, n) => placed(line.text + (n < inside.length - 1 ? "\n" : ""), line.at)));
     return h("figure", { class: "code" }, h("figcaption", {}, h("span", {}, language || "code"), copyButton("Copy", () => code)),
-      h("pre", { tabindex: "0", "aria-label": language ? `Code in ${language}` : "Code" }, element));
+      h("pre", { tabindex: "0", "aria-label": "Code" }, element));
   }];
 }
 
 function list(lines, i, [, , mark], depth) {
   const ordered = /\d/.test(mark), kind = mark.at(-1), items = [];
-  let at = i, loose = false;
+  let at = i;
   while (at < lines.length) {
     const match = ITEM.exec(lines[at].text);
     if (!match || match[2].at(-1) !== kind || RULE.test(lines[at].text)) break;
@@ -98,17 +97,16 @@ function list(lines, i, [, , mark], depth) {
       if (BLANK.test(text)) {
         const next = lines[at + 1]?.text ?? "";
         if (BLANK.test(next) || (/^ */.exec(next)[0].length < indent && !ITEM.test(next))) break;
-        loose ||= true;
         inner.push(without(lines[at], text.length));
       } else if (spaces >= Math.min(indent, 2) && spaces >= 1 && (spaces >= indent || ITEM.test(text.slice(spaces)))) inner.push(without(lines[at], Math.min(spaces, indent)));
       else if (ITEM.test(text) || begins(text) || BLANK.test(lines[at - 1].text)) break;
-      else inner.push(lines[at]); // a paragraph that goes on at the margin
+      else inner.push(lines[at]);
     }
     items.push(inner);
     while (at < lines.length && BLANK.test(lines[at].text) && ITEM.exec(lines[at + 1]?.text ?? "")?.[2].at(-1) === kind) at += 1;
   }
   const start = ordered ? Number.parseInt(mark, 10) : 1;
-  return [at - i, () => h(ordered ? "ol" : "ul", { start: ordered && start !== 1 ? start : null, class: loose ? "loose" : null },
+  return [at - i, () => h(ordered ? "ol" : "ul", { start: ordered && start !== 1 ? start : null },
     ...items.map((inner) => h("li", {}, ...build(parse(inner, depth + 1)))))];
 }
 
@@ -127,14 +125,14 @@ function cells(line) {
 
 function table(lines, i) {
   const head = cells(lines[i]), size = 1 + taken(lines, i + 1, (line) => line.text.includes("|") && !BLANK.test(line.text));
-  const sides = cells(lines[i + 1]).map(({ text }) => text.endsWith(":") ? (text.startsWith(":") ? "middle" : "right") : null);
+  const sides = cells(lines[i + 1]).map(({ text }) => text.endsWith(":") ? (text.startsWith(":") ? "center" : "right") : null);
   const rows = lines.slice(i + 2, i + size).map((line) => cells(line).slice(0, head.length));
-  const row = (name, parts) => h("tr", {}, ...parts.map((cell, n) => h(name, { class: sides[n] }, ...inline([cell]))));
+  const row = (name, parts) => h("tr", {}, ...parts.map((cell, n) => h(name, { align: sides[n] }, ...inline([cell]))));
   return [size, () => h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Table" },
     h("table", {}, h("thead", {}, row("th", head)), h("tbody", {}, ...rows.map((parts) => row("td", parts)))))];
 }
 
-// Inside a line ---------------------------------------------------------------------------------------------------
+// Inside a line
 
 function placed(text, at) {
   const node = document.createTextNode(text);
@@ -237,8 +235,7 @@ function link(text, i, to, put, inside) {
   return put(i, close + 1 + target[0].length - i, anchor(target[1], inside(open, close)));
 }
 
-/** A link where the address is one of the web or of mail; else only its words. */
 function anchor(address, words) {
   const safe = /^(https?:\/\/|mailto:)/i.test(address);
-  return safe ? h("a", { href: address, title: address, target: "_blank", rel: "noopener noreferrer nofollow" }, ...words) : h("span", {}, ...words);
+  return safe ? h("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, ...words) : h("span", {}, ...words);
 }

@@ -1,4 +1,4 @@
-// The next token: what the model held likely at a place in its answer, and what the settings make of it, at once.
+// The next token: what the model held likely at a place, and what the settings make of it, at once.
 
 import { h, percent, press } from "./dom.js";
 import { STEPS, drawn, entropy } from "./sampling.js";
@@ -11,33 +11,32 @@ const KNOBS = [
   ["top_p", "Top-p", 0.01, 1, 0.01, (v) => v === 1 ? "1, all" : v.toFixed(2)],
   ["min_p", "Min-p", 0, 0.5, 0.01, (v) => v === 0 ? "0, all" : `${v.toFixed(2)} of the likeliest`],
 ];
-const FIRST = 8; // alternatives that are shown before one asks for more
+const FIRST = 8;
 
 export class Panel {
-  /** `acts`: { changed(settings), pick(target, alternative), move(index), ask(), colour(on), close() }. */
-  constructor(acts) {
-    this.acts = acts;
+  constructor(chat) {
+    this.chat = chat;
     this.target = null;
     this.more = false;
     this.where = h("p", { class: "where" });
-    this.slider = h("input", { type: "range", min: 0, step: 1, "aria-label": "Token of the answer", oninput: () => acts.move(Number(this.slider.value)) });
+    this.slider = h("input", { type: "range", min: 0, step: 1, "aria-label": "Token of the answer", oninput: () => chat.look(this.target.turn, Number(this.slider.value), false) });
     this.place = h("output", { class: "figures" });
     this.walk = h("div", { class: "walk" }, this.slider, this.place);
     this.rows = h("tbody");
     this.sharp = h("th", { scope: "col" }, "drawn");
-    this.table = h("table", {}, h("caption", { class: "unseen" }, "The likeliest next tokens: the model's own chance, and the chance to be drawn with the settings below"),
+    this.table = h("table", {}, h("caption", { class: "unseen" }, "The likeliest next tokens, the model's own chance of each, and its chance to be drawn with these settings"),
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "next token"), h("th", { scope: "col" }, "model"), this.sharp)), this.rows);
     this.note = h("p", { class: "note" });
     this.moreButton = press("Show more", () => { this.more = !this.more; this.draw(); });
-    this.askButton = press("Ask for its next token", () => acts.ask());
+    this.askButton = press("Ask for its next token", () => chat.askNext());
     this.knobs = KNOBS.map((knob) => this.knob(...knob));
-    this.colours = h("input", { type: "checkbox", onchange: () => acts.colour(this.colours.checked) });
+    this.colours = h("input", { type: "checkbox", onchange: () => chat.useColours(this.colours.checked) });
     this.element = h("div", { class: "panel" },
-      h("div", { class: "head" }, h("h2", { id: "panel-name" }, "The next token"), press("Close", () => acts.close(), { class: "close" })),
+      h("div", { class: "head" }, h("h2", { id: "panel-name" }, "The next token"), press("Close", () => chat.drawers.close(), { class: "close" })),
       this.where, this.walk, this.table, this.note, h("p", { class: "presses" }, this.moreButton, this.askButton),
       h("div", { class: "knobs" }, ...this.knobs.map(({ element }) => element)), explained(),
       h("div", { class: "colours" }, h("label", {}, this.colours, " Colour answers by how likely each token was"),
-        h("p", { class: "legend note", "aria-label": "From likely to unlikely" }, ...STEPS.map((words, i) => h("span", { class: `chance-${i + 1}` }, words)))));
+        h("p", { class: "legend note", "aria-label": "From likely to unlikely" }, ...STEPS.map((words, i) => set(h("span", {}, words), "--chance", `var(--chance-${i + 1})`)))));
   }
 
   knob(name, words, min, max, step, format) {
@@ -45,7 +44,7 @@ export class Panel {
     const input = h("input", { type: "range", id: `knob-${name}`, min, max, step, oninput: () => {
       this.settings[name] = Number(input.value);
       this.say();
-      this.acts.changed(this.settings);
+      this.chat.keepSettings(this.settings);
       this.draw();
     } });
     return { name, input, output, format, element: h("div", { class: "knob" }, h("label", { for: input.id }, words), output, input) };
@@ -94,7 +93,7 @@ export class Panel {
       ...this.rest(chances, result, shown, widest));
     if (focused !== undefined) this.rows.querySelector(`button[data-at="${focused}"]`)?.focus();
     const left = result.tokens.filter((one) => !one.cut).length, unknown = result.others.high > 0;
-    const sure = `${unknown ? `at least ${left}` : left} of ${vocabulary.toLocaleString("en")} tokens can be drawn; the model's choice held ${entropy(chances).toFixed(1)} bits of doubt.`;
+    const sure = `${unknown ? `At least ${left}` : left} of ${vocabulary.toLocaleString("en")} tokens can be drawn; the model's choice held ${entropy(chances).toFixed(1)} bits of doubt.`;
     this.note.textContent = `${sure}${target.turn ? " Choose one to go on from it." : ""}`;
     this.moreButton.textContent = this.more ? "Show fewer" : `Show ${others.length - FIRST} more`;
     this.moreButton.setAttribute("aria-expanded", String(this.more));
@@ -110,45 +109,38 @@ export class Panel {
   row([text, p, bytes], { cut, low, high }, i, widest) {
     const { target } = this, chosen = target.turn && text === target.token.text, name = spelled(text, bytes);
     const words = ends(text) ? "end of the answer" : null;
-    const button = press(name, () => this.acts.pick(target, i), { "data-at": i, "aria-label": `Go on from ${spoken(text, bytes)}`, class: "token", disabled: chosen });
-    const sharp = cut ? h("span", { class: "quiet" }, cut) : high - low > 0.0005 ? `${percent(low)} – ${percent(high)}` : percent(high);
+    const button = press(name, () => this.chat.pick(target, i), { "data-at": i, "aria-label": `Go on from ${spoken(text, bytes)}`, class: "token", disabled: chosen });
     return [h("tr", { class: chosen ? "chosen" : null }, h("th", { scope: "row" }, button, words && h("span", { class: "why" }, words), chosen && h("span", { class: "why" }, "written")),
-      h("td", {}, percent(p)), h("td", {}, sharp)), bar(p / widest, (low + high) / 2 / widest)];
+      h("td", {}, percent(p)), drawnAs(cut, low, high)), bar(p / widest, (low + high) / 2 / widest)];
   }
 
-  /** Everything that is not listed, as one row. */
   rest(chances, result, shown, widest) {
     const hidden = chances.slice(shown), model = hidden.reduce((all, p) => all + p, 0) + result.others.model;
     const low = result.tokens.slice(shown).reduce((all, one) => all + one.low, 0) + result.others.low;
     const high = result.tokens.slice(shown).reduce((all, one) => all + one.high, 0) + result.others.high;
     if (model < 0.00005) return [];
-    const sharp = high === 0 ? h("span", { class: "quiet" }, "cut") : high - low > 0.0005 ? `${percent(low)} – ${percent(high)}` : percent(high);
-    return [h("tr", { class: "rest" }, h("th", { scope: "row" }, "all others"), h("td", {}, percent(model)), h("td", {}, sharp)), bar(model / widest, (low + high) / 2 / widest)];
+    return [h("tr", { class: "rest" }, h("th", { scope: "row" }, "all others"), h("td", {}, percent(model)), drawnAs(high === 0 && "cut", low, high)), bar(model / widest, (low + high) / 2 / widest)];
   }
+}
+
+const drawnAs = (cut, low, high) => h("td", { class: cut ? "quiet" : null }, cut || (high - low > 0.0005 ? `${(100 * low).toFixed(1)}–${percent(high)}` : percent(high)));
+
+function set(element, name, value) {
+  element.style.setProperty(name, value);
+  return element;
 }
 
 /** The model's chance, faint, and over it the chance to be drawn. */
 function bar(model, sharp) {
-  const part = (kind, to) => {
-    const element = h("i", { class: kind });
-    element.style.setProperty("--to", Math.min(1, to));
-    return element;
-  };
+  const part = (kind, to) => set(h("i", { class: kind }), "--to", Math.min(1, to));
   return h("tr", { class: "bar", "aria-hidden": "true" }, h("td", { colspan: 3 }, h("span", { class: "track" }, part("faint", model), part("", sharp))));
 }
 
-const MATH = "http://www.w3.org/1998/Math/MathML";
-function m(name, ...children) {
-  const element = document.createElementNS(MATH, name);
-  element.append(...children);
-  return element;
-}
-const power = () => m("msup", m("mrow", m("mo", "("), m("msub", m("mi", "p"), m("mi", "i")), m("mo", "/"), m("msub", m("mi", "p"), m("mn", "1")), m("mo", ")")), m("mrow", m("mn", "1"), m("mo", "/"), m("mi", "T")));
+const POWER = (i) => `<msubsup><mi>p</mi><mi>${i}</mi><mrow><mn>1</mn><mo>/</mo><mi>T</mi></mrow></msubsup>`;
+const FORMULA = `<math display="block"><msub><mi>q</mi><mi>i</mi></msub><mo>=</mo><mfrac>${POWER("i")}<mrow><munder><mo>∑</mo><mrow><mi>j</mi><mo>∈</mo><mi>K</mi></mrow></munder>${POWER("j")}</mrow></mfrac></math>`;
 
 function explained() {
-  const formula = m("math", m("mrow", m("msub", m("mi", "q"), m("mi", "i")), m("mo", "="), m("mfrac", power(), m("mrow", m("munder", m("mo", "∑"), m("mrow", m("mi", "j"), m("mo", "∈"), m("mi", "K"))),
-    m("msup", m("mrow", m("mo", "("), m("msub", m("mi", "p"), m("mi", "j")), m("mo", "/"), m("msub", m("mi", "p"), m("mn", "1")), m("mo", ")")), m("mrow", m("mn", "1"), m("mo", "/"), m("mi", "T")))))));
-  formula.setAttribute("display", "block");
+  const formula = new DOMParser().parseFromString(FORMULA, "text/html").body.firstChild;
   return explain("the settings", {
     plain: [h("p", {}, "Before a token is drawn, unlikely ones are cut. Top‑k leaves the k likeliest; top‑p the fewest that hold so much of the chance; min‑p those at least so many times as likely as the likeliest."),
       h("p", {}, "Temperature then changes what is left: below 1 the likely ones gain, above 1 the unlikely ones, and 0 always takes the likeliest. The faint bar is the model's own belief, the strong one what is drawn by.")],

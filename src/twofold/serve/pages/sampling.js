@@ -5,16 +5,12 @@
 
 export const SETTINGS = { temperature: 0.8, top_k: 40, top_p: 0.95, min_p: 0.05 };
 
-/**
- * `chances`: the model's probabilities of its likeliest tokens, falling; `vocabulary`: how many tokens there are in all.
- *
- * Gives, for each of them, `kept` (or the name of the filter that cut it) and its chance to be drawn, [low, high]; and for
- * all others together [low, high] in `others`.
- */
+// `chances`: the model's probabilities of its likeliest tokens, falling; `vocabulary`: how many tokens there are in all.
+// Gives what cut each of them, or null, and the bounds of its chance to be drawn; and `others`, all others together.
 export function drawn(chances, { temperature, top_k, top_p, min_p }, vocabulary) {
   const n = chances.length, known = sum(chances), rest = vocabulary > n ? Math.max(0, 1 - known) : 0;
   const k = temperature ? Math.min(top_k || vocabulary, vocabulary) : 1;
-  // The tokens that pass top-k, and how much of the chance they hold: beyond those known, somewhere between an even share and all.
+  // What passes top-k holds of the rest something between an even share and all.
   const among = Math.min(k, n);
   const evenly = rest > 0 ? rest * Math.max(0, Math.min(1, (k - n) / (vocabulary - n))) : 0;
   const total = sum(chances.slice(0, among)) + (k > n ? (evenly + rest) / 2 : 0);
@@ -41,7 +37,7 @@ export function drawn(chances, { temperature, top_k, top_p, min_p }, vocabulary)
 
 const sum = (values) => values.reduce((all, one) => all + one, 0);
 
-/** How unsure the model was, in bits: the entropy of what is known, the rest counted as one. */
+/** How unsure the model was, in bits; the rest counts as one. */
 export function entropy(chances) {
   const rest = Math.max(0, 1 - sum(chances));
   return -sum([...chances, rest].filter((p) => p > 0).map((p) => p * Math.log2(p)));

@@ -1,4 +1,4 @@
-// What a conversation begins with: who is asked, in which manner, with which instruction; and what to expect of it.
+// What a conversation begins with: who is asked, in which manner; and what to expect of it.
 
 import { choice, figures, h } from "./dom.js";
 
@@ -6,9 +6,8 @@ const MODES = [["chat", "conversation"], ["text", "plain text"]];
 const ABOUT = { chat: "The model is given turns, as it was taught to answer.", text: "The model is given the text as it is, and goes on from its end." };
 
 export class Setup {
-  /** `acts`: { changed() }. */
-  constructor(acts) {
-    this.acts = acts;
+  constructor(chat) {
+    this.chat = chat;
     this.summary = h("summary", {});
     this.mode = h("div", {});
     this.field = h("textarea", { rows: 2, id: "system", placeholder: "None: the model's own default, if it has one", oninput: () => this.write() });
@@ -30,7 +29,7 @@ export class Setup {
   draw() {
     const { talk } = this;
     this.system.hidden = talk.mode !== "chat";
-    this.mode.replaceChildren(choice("mode", "The model is asked with", MODES, talk.mode, (mode) => { talk.mode = mode; this.draw(); this.acts.changed(); }), h("p", { class: "note" }, ABOUT[talk.mode]));
+    this.mode.replaceChildren(choice("mode", "The model is asked with", MODES, talk.mode, (mode) => { talk.mode = mode; this.draw(); this.chat.setupChanged(); }), h("p", { class: "note" }, ABOUT[talk.mode]));
     for (const input of this.mode.querySelectorAll("input")) input.disabled = talk.turns.length > 0;
     this.summary.textContent = `Setup: ${MODES.find(([mode]) => mode === talk.mode)[1]}${talk.mode === "chat" && talk.system.trim() ? ", with a system prompt" : ""}`;
   }
@@ -39,17 +38,16 @@ export class Setup {
     this.talk.system = this.field.value;
     this.summary.textContent = this.summary.textContent.replace(/,.*|$/, this.field.value.trim() ? ", with a system prompt" : "");
     clearTimeout(this.writing);
-    this.writing = setTimeout(() => this.acts.changed(), 800);
+    this.writing = setTimeout(() => this.chat.setupChanged(), 800);
   }
 
   number(name, input, without) {
     this.talk.settings[name] = input.value === "" || !input.checkValidity() ? without : Number(input.value);
     input.value = this.talk.settings[name] ?? "";
-    this.acts.changed();
+    this.chat.setupChanged();
   }
 }
 
-/** What stands where no turn is yet: the model, and how far to trust it. */
 export function introduction(model, mode) {
   if (!model) return [h("h1", {}, "No model yet")];
   const facts = [[model.parameters, "parameters"], [model.context, "tokens of context"], [model.vocabulary, "tokens in its vocabulary"]].filter(([value]) => value > 0);
@@ -58,8 +56,6 @@ export function introduction(model, mode) {
 }
 
 function trust({ parameters, chat }, mode) {
-  const small = !parameters || parameters < 2e9;
   if (mode === "text" || chat === false) return "It goes on from where a text stops, in the manner of what it read. It knows neither what is true nor how to answer a question.";
-  return small ? "It is small, and so it is weak: it writes fluently and is often wrong. A likely word is one that it has seen in such places, not one that is true."
-    : "It writes fluently and can be wrong. A likely word is one that it has seen in such places, not one that is true.";
+  return `${parameters > 2e9 ? "It writes fluently and can be" : "It is small, and so it is weak: it writes fluently and is often"} wrong. A likely word is one that it has seen in such places, not one that is true.`;
 }

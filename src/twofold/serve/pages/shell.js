@@ -20,7 +20,7 @@ class Shell extends EventTarget {
     requestAnimationFrame(() => { said.textContent = words; });
   }
 
-  /** Ask what models there are. Raises Trouble. Dispatches "model" when the chosen one is another than before. */
+  /** Raises Trouble. Dispatches "model" when the chosen one is another than before. */
   async findModels() {
     const { data } = await this.server.json("v1/models");
     this.models = (Array.isArray(data) ? data : []).filter((one) => typeof one?.id === "string");
@@ -31,7 +31,6 @@ class Shell extends EventTarget {
     this.choose(this.model?.id ?? recall("model"));
   }
 
-  /** Make the model of this name the one that is asked, if there is one; else the first. */
   choose(name) {
     const before = this.model;
     this.model = this.models.find((one) => one.id === name) ?? this.models[0] ?? null;
@@ -45,7 +44,7 @@ select.addEventListener("change", () => {
   shell.choose(select.value);
 });
 
-// Pages -----------------------------------------------------------------------------------------------------------
+// Pages
 
 const shell = new Shell();
 let pages = [], leave = null, turn = 0;

@@ -1,11 +1,9 @@
-// Where conversations are kept: this browser's IndexedDB, or, where it gives none, this tab's memory.
-//
-// The list of titles is apart from the conversations, which grow large with the alternatives of every token.
+// Where conversations are kept: this browser's IndexedDB, or, where it gives none, this tab's memory. Titles are apart from
+// the conversations, which grow large with the alternatives of every token.
 
 let opened = null;
 const memory = new Map();
 
-/** True where conversations outlive the tab. */
 export async function lasts() {
   return Boolean(await database());
 }
@@ -41,12 +39,10 @@ async function within(mode, work) {
 const entry = ({ id, title, updated }) => ({ id, title, updated });
 const channel = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("twofold");
 
-/** Call `changed(id)` when another tab has saved or removed a conversation. */
 export function watch(changed) {
   channel?.addEventListener("message", ({ data }) => changed(data));
 }
 
-/** Titles, the latest first. */
 export async function list() {
   const all = await database() ? await within("readonly", (titles) => titles.getAll()) : [...memory.values()].map(entry);
   return all.sort((a, b) => b.updated - a.updated);

@@ -1,20 +1,19 @@
 // The list of conversations in this browser: choose, rename, delete (and take that back), to files and from them.
 
-import { download, h, press } from "./dom.js";
+import { download, entered, h, press } from "./dom.js";
 import { exported, imported } from "./conversation.js";
 import * as store from "./store.js";
 
 export class Talks {
-  /** `acts`: { open(id), begin(), renamed(id, title), removed(id), problem(message) }. */
-  constructor(acts) {
-    this.acts = acts;
+  constructor(chat) {
+    this.chat = chat;
     this.current = null;
     this.renaming = null;
     this.deleted = null;
     this.items = h("ul", { class: "talks" });
     this.file = h("input", { type: "file", accept: ".json,application/json", hidden: true, onchange: () => this.bring() });
     this.place = h("p", { class: "note" });
-    this.element = h("div", {}, h("div", { class: "head" }, h("h2", {}, "Conversations"), press("New", () => acts.begin(), { class: "new", "aria-label": "New conversation" })),
+    this.element = h("div", {}, h("div", { class: "head" }, h("h2", {}, "Conversations"), press("New", () => chat.newTalk(), { class: "new", "aria-label": "New conversation" })),
       this.items, h("p", { class: "presses" }, press("Import", () => this.file.click()), press("Export all", () => this.exportAll()), this.file), this.place);
   }
 
@@ -31,24 +30,19 @@ export class Talks {
     const title = talk.title || "Untitled", current = talk.id === this.current;
     if (this.renaming === talk.id) return this.rename(talk);
     return h("li", { class: current ? "current" : null },
-      press(title, () => this.acts.open(talk.id), { class: "talk", "aria-current": current ? "true" : null, title }),
+      press(title, () => this.chat.openTalk(talk.id), { class: "talk", "aria-current": current ? "true" : null, title }),
       current && h("span", { class: "presses" }, press("Rename", () => { this.renaming = talk.id; this.draw(); }),
         press("Export", async () => download(`${fileName(title)}.json`, exported([await store.load(talk.id)]))),
         press("Delete", () => this.remove(talk.id))));
   }
 
   rename(talk) {
-    const input = h("input", { value: talk.title, "aria-label": "New name", maxlength: 100 });
-    const done = (keep) => {
+    const done = (title) => {
       if (this.renaming !== talk.id) return;
       this.renaming = null;
-      if (keep && input.value.trim()) this.acts.renamed(talk.id, input.value.trim()); else this.draw();
+      if (title?.trim()) this.chat.rename(talk.id, title.trim()); else this.draw();
     };
-    input.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") done(true);
-      if (event.key === "Escape") { event.preventDefault(); event.stopPropagation(); done(false); }
-    });
-    input.addEventListener("blur", () => done(true));
+    const input = entered(h("input", { value: talk.title, "aria-label": "New name", maxlength: 100, onblur: () => done(input.value) }), done);
     requestAnimationFrame(() => input.select());
     return h("li", { class: "current" }, input);
   }
@@ -59,14 +53,14 @@ export class Talks {
     this.deleted = talk;
     clearTimeout(this.forgetting);
     this.forgetting = setTimeout(() => { this.deleted = null; this.draw(); }, 15000);
-    this.acts.removed(id);
+    this.chat.removed(id);
   }
 
   async restore() {
     const talk = this.deleted;
     this.deleted = null;
     await store.save(talk);
-    this.acts.open(talk.id);
+    this.chat.openTalk(talk.id);
   }
 
   async exportAll() {
@@ -80,9 +74,9 @@ export class Talks {
     try {
       const talks = imported(await file.text());
       for (const talk of talks) await store.save(talk);
-      if (talks.length) this.acts.open(talks[0].id); else this.acts.problem(`${file.name} holds no conversation.`);
+      if (talks.length) this.chat.openTalk(talks[0].id); else this.chat.tell(`${file.name} holds no conversation.`);
     } catch (error) {
-      this.acts.problem(`${file.name} could not be imported: ${error.message}.`);
+      this.chat.tell(`${file.name} could not be imported: ${error.message}.`);
     }
   }
 }

@@ -2,7 +2,7 @@
 
 const UTF8 = new TextEncoder();
 
-/** Where each token stands in the text, [from, to) in its characters; a token that adds nothing has from = to. */
+// Where each token stands in the text, [from, to); a part of a character stands for all of it.
 export function spansOf(text, tokens) {
   const all = UTF8.encode(text), starts = []; // the character (UTF-16) in which each byte lies
   for (let i = 0; i < text.length;) {
@@ -17,7 +17,7 @@ export function spansOf(text, tokens) {
     const from = at;
     if (fits) at += bytes.length;
     let to = at;
-    while (to > from && to < all.length && starts[to] === starts[to - 1]) to += 1; // a part of a character shows all of it
+    while (to > from && to < all.length && starts[to] === starts[to - 1]) to += 1;
     return [starts[Math.min(from, starts.length - 1)], starts[Math.min(to, starts.length - 1)]];
   });
 }
@@ -34,7 +34,7 @@ export function instead(tokens, index, text, bytes) {
   }
 }
 
-/** True for the tokens that end an answer, which have a name and no text. */
+// The tokens that end an answer have a name and no text.
 export const ends = (text) => /^(<\|[^|]*\|>|<\/?s>|<end_of_turn>|<eos>)$/.test(text);
 
 /** For the eye: spaces, line ends and parts of characters are seen. */

@@ -2,18 +2,18 @@
 // block, and every place in it is a place among its tokens.
 
 import { blocks, places } from "./markdown.js";
-import { copyButton, count, h, percent, press } from "./dom.js";
+import { copyButton, count, h, press } from "./dom.js";
 import { step } from "./sampling.js";
 import { spansOf } from "./tokens.js";
 
-const marks = typeof Highlight === "undefined" ? null : CSS.highlights; // without it tokens can be chosen, but are not marked
+const marks = typeof Highlight === "undefined" ? null : CSS.highlights; // without it tokens are not marked
 
-/** What is done with a turn is done by `acts`: { edit, retry, extend, move, look, stop }. */
 export class Turn {
-  constructor(turn, { mode, model, acts }) {
+  constructor(turn, chat) {
+    const { mode } = chat.talk, model = chat.shell.model?.id;
     this.turn = turn;
     this.markdown = turn.role === "assistant" && mode === "chat";
-    this.acts = acts;
+    this.chat = chat;
     this.keys = [];
     this.body = h("div", { class: this.markdown ? "written markdown" : turn.role === "assistant" || mode === "text" ? "written plain" : "asked plain" });
     if (turn.role === "assistant") this.body.addEventListener("click", (event) => this.clicked(event));
@@ -22,7 +22,6 @@ export class Turn {
     this.element = h("article", { class: `turn ${turn.role}`, "aria-label": who, "data-turn": turn.id }, h("p", { class: "kicker" }, who), this.body, this.foot);
   }
 
-  /** Bring the text up to date; blocks that are as before stay. */
   draw() {
     const { text } = this.turn;
     if (!this.markdown) {
@@ -42,19 +41,18 @@ export class Turn {
     this.spans = null;
   }
 
-  /** The line under the text: what can be done, and what is known of how it came about. */
   drawFoot({ busy, place, problem, locked }) {
-    const { turn, acts } = this, parts = [];
+    const { turn, chat } = this, parts = [];
     this.element.setAttribute("aria-busy", String(busy));
-    if (busy) parts.push(h("span", { class: "figures" }, acts.progress(turn)));
+    if (busy) parts.push(h("span", { class: "figures" }, chat.answering.progress()));
     else {
       if (place.of > 1) parts.push(this.siblings(place, locked));
       if (turn.text) parts.push(copyButton("Copy", () => turn.text));
-      if (turn.role === "user") parts.push(press("Edit", () => acts.edit(turn), { disabled: locked }));
+      if (turn.role === "user") parts.push(press("Edit", () => chat.edit(turn), { disabled: locked }));
       else {
-        parts.push(press("Retry", () => acts.retry(turn), { disabled: locked }));
-        if (turn.finish === "length" || turn.finish === "stopped" || problem) parts.push(press("Go on", () => acts.extend(turn), { disabled: locked }));
-        if (turn.tokens?.length) parts.push(press("Tokens", () => acts.look(turn, null, true)));
+        parts.push(press("Retry", () => chat.retry(turn), { disabled: locked }));
+        if (turn.finish === "length" || turn.finish === "stopped" || problem) parts.push(press("Go on", () => chat.extend(turn), { disabled: locked }));
+        if (turn.tokens?.length) parts.push(press("Tokens", () => chat.look(turn, null, true)));
       }
       if (turn.speed) parts.push(h("span", { class: "figures" }, told(turn)));
     }
@@ -64,16 +62,16 @@ export class Turn {
   siblings({ at, of, before, after }, locked) {
     const versions = this.turn.role === "user" ? "question" : "answer";
     return h("span", { class: "siblings figures", role: "group", "aria-label": `Versions of this ${versions}` },
-      press("‹", () => this.acts.move(before), { disabled: locked || !before, "aria-label": `The ${versions} before` }), `${at + 1}/${of}`,
-      press("›", () => this.acts.move(after), { disabled: locked || !after, "aria-label": `The ${versions} after` }));
+      press("‹", () => this.chat.move(before), { disabled: locked || !before, "aria-label": `The ${versions} before` }), `${at + 1}/${of}`,
+      press("›", () => this.chat.move(after), { disabled: locked || !after, "aria-label": `The ${versions} after` }));
   }
 
-  // Tokens ----------------------------------------------------------------------------------------------------------
+  // Tokens
 
   clicked(event) {
     if (event.target.closest("a, button") || String(getSelection())) return;
     const index = this.tokenAt(event.clientX, event.clientY);
-    if (index !== null) this.acts.look(this.turn, index, false);
+    if (index !== null) this.chat.look(this.turn, index, false);
   }
 
   tokenAt(x, y) {
@@ -97,21 +95,18 @@ export class Turn {
     return this.spans ??= spansOf(this.turn.text, this.turn.tokens ?? []);
   }
 
-  /** The text nodes with their places in the source, in order. */
   pieces() {
     const walker = document.createTreeWalker(this.body, NodeFilter.SHOW_TEXT), found = [];
     for (let node = walker.nextNode(); node; node = walker.nextNode()) if (places.has(node)) found.push([node, places.get(node)]);
     return found;
   }
 
-  /** Ranges of the page for [from, to) of the source. */
   ranges(from, to, pieces = this.pieces()) {
     const found = [];
     for (const [node, at] of pieces) {
       const start = Math.max(from, at), stop = Math.min(to, at + node.length);
       if (start >= stop) continue;
-      const range = new StaticRange({ startContainer: node, startOffset: start - at, endContainer: node, endOffset: stop - at });
-      found.push(range);
+      found.push(new StaticRange({ startContainer: node, startOffset: start - at, endContainer: node, endOffset: stop - at }));
     }
     return found;
   }
@@ -140,7 +135,7 @@ const FINISHES = { length: "reached the limit of tokens", stopped: "stopped" };
 
 /** How fast it was, how much of the prompt was known already, and why it ended. */
 function told({ speed, finish }) {
-  const { tokens = 0, rate = 0, first = 0, prompt = 0, cached = 0 } = speed;
-  return [count(tokens, "token"), rate > 0 && `${rate.toFixed(rate < 100 ? 1 : 0)} tokens/s`, first > 0 && `first after ${first < 1 ? `${Math.round(first * 1000)} ms` : `${first.toFixed(1)} s`}`,
-    prompt > 0 && (cached > 0 ? `read ${prompt - cached} of ${prompt} (${percent(cached / prompt)} kept)` : `read ${prompt}`), FINISHES[finish]].filter(Boolean).join(" · ");
+  const { tokens = 0, rate, first, prompt, cached } = speed;
+  return [count(tokens, "token"), rate && `${rate.toFixed(rate < 100 ? 1 : 0)} tokens/s`, first && `first after ${first.toFixed(2)} s`,
+    prompt && `read ${prompt - cached} of ${prompt}`, FINISHES[finish]].filter(Boolean).join(" · ");
 }
