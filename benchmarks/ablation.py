@@ -1,10 +1,11 @@
-"""What each choice is worth: the same budget with one thing changed at a time, on the built-in almanac.
+"""What each choice is worth: one thing changed at a time, on the built-in almanac.
 
-    python benchmarks/ablation.py [--minutes 1] [--seeds 2] [--only NAME …]
+    python benchmarks/ablation.py [--tokens 0.8 | --minutes 2] [--seeds 2] [--only NAME …]
 
 Each line is a run from prepared text to its end: held-out bits per byte of sotu and factbook, all of the held-out text,
 at context 256. The first line is what the plan chooses for five minutes; its runs at several seeds say how much is
-noise. A change that makes steps slower takes fewer of them: the budget is time, compiling and fitting pairs included.
+noise. With the same millions of tokens each, figures do not depend on what else the machine does, and the speed of a
+choice is left to be weighed against it; with the same minutes each, on a machine that does nothing else, it is in them.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ CHANGES = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--tokens", type=float, default=0.8, help="millions, for each line")
+    parser.add_argument("--minutes", type=float, help="a time for each line instead, compiling and all")
     parser.add_argument("--seeds", type=int, default=2, help="runs of the first line")
     parser.add_argument("--only", nargs="*", help="names of lines")
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"))
@@ -53,9 +55,11 @@ def main() -> None:
         if args.only and name not in args.only:
             continue
         for seed in range(args.seeds if name == "the plan" else 1):
-            folder = f"{args.minutes:g}min-{name.replace(' ', '-').replace(',', '')}-{seed}"
-            found = pretrained(args.out, folder, vocabulary, "--minutes", args.minutes,
-                               "--set", f"train.seed={seed}", *options)  # fmt: skip
+            batch = next(int(word.split("=")[1]) for word in options if word.startswith("train.batch="))
+            steps = round(args.tokens * 1e6 / 256 / batch)
+            budget = ("--minutes", args.minutes) if args.minutes else ("--steps", steps)
+            folder = f"{budget[1]}{budget[0]}-{name.replace(' ', '-').replace(',', '')}-{seed}"
+            found = pretrained(args.out, folder, vocabulary, *budget, "--set", f"train.seed={seed}", *options)
             bits = {source: one["bits_per_byte"] for source, one in found["evaluation"].items()}
             print(f"{name:24} {bits['sotu']:7.3f} {bits['factbook']:9.3f} {found['tokens']:10,} "
                   f"{found['speed']['tokens_per_second']:7.0f} {found['parameters']:11,}", flush=True)
