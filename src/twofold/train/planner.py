@@ -106,7 +106,7 @@ def bits_per_byte(law: Law, parameters: float, vocab_size: int, seen: float, uni
 
 def efficiency(d_model: int, compiled: bool = True) -> float:
     """The share of the matrix-product peak that training reaches at a width (benchmarks/training.py measures it)."""
-    reached = d_model / (d_model + 230.0)
+    reached = d_model / (d_model + 240.0)
     return reached if compiled else 0.6 * reached
 
 
