@@ -38,7 +38,7 @@ def test_the_page_may_load_and_ask_nothing_from_elsewhere(http):
 
 
 @pytest.mark.parametrize("path", ["../settings.py", "..%2fsettings.py", "%2e%2e/settings.py", "..%5csettings.py",
-                                  "no.js", "%2e", "%2e%2e", "index.html/", "/etc/hosts", "shell.js%00"])  # fmt: skip
+                                  "no.js", "", "%2e", "%2e%2e", "dom.js/", "/etc/hosts", "shell.js%00"])  # fmt: skip
 def test_nothing_but_pages_is_served(http, path):
     answer = http.get(f"/pages/{path}")
     assert answer.status_code == 404

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -18,6 +16,7 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from twofold.errors import TwofoldError
 from twofold.serve import about, pages, tokens
 from twofold.serve.chat import chat_completions
 from twofold.serve.completions import completions
@@ -73,7 +72,9 @@ def application(state: State, *, quiet: bool = False, as_json: bool = False) -> 
             Middleware(Log, meter=state.meter, known=known, quiet=quiet, as_json=as_json),
             Middleware(Guard, settings=state.settings),
         ],
-        exception_handlers={Problem: _tell, Gone: _leave, HTTPException: _refuse, Exception: _fail},
+        exception_handlers={
+            Problem: _tell, TwofoldError: _tell, Gone: _leave, HTTPException: _refuse, Exception: _tell,
+        },
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
@@ -82,6 +83,7 @@ def application(state: State, *, quiet: bool = False, as_json: bool = False) -> 
 
 
 def _tell(http: HTTPRequest, error: Exception) -> Response:
+    """What was not foreseen is told of only; uvicorn writes it to the log."""
     return from_error(error).response()
 
 
@@ -99,11 +101,3 @@ def _refuse(http: HTTPRequest, error: Exception) -> Response:
     if error.status_code == 404:
         return Problem(404, f"there is no {path!r:.80} here; /openapi.json lists what there is").response()
     return Problem(error.status_code, error.detail, headers=headers).response()
-
-
-def _fail(http: HTTPRequest, error: Exception) -> Response:
-    """What goes wrong by a user's mistake is told; all else is told of, and is in the log."""
-    problem = from_error(error)
-    if problem.status >= 500:
-        traceback.print_exception(error, file=sys.stderr)
-    return problem.response()

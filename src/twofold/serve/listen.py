@@ -28,7 +28,7 @@ MOST_CONNECTIONS = 1024
 def bind(host: str, port: int) -> socket.socket:
     """A socket that listens at `host`, `port` (0: any that is free). Raises UserError when it can't be had."""
     family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    listening = socket.socket(family, kind)
+    listening = socket.socket(family, kind, socket.IPPROTO_TCP)  # named, or asyncio leaves Nagle's delay of 40 ms on
     try:
         if hasattr(signal, "SIGHUP"):  # elsewhere it would let two programs share a port
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
