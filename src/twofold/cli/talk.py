@@ -1,7 +1,7 @@
 """A conversation in the terminal: its turns, how they are answered, and the file that it is kept in.
 
 The file is the one that the chat page exports and imports. A model with a chat template is given turns; one without is
-given the turns as a single text, and goes on from its end.
+given the turns as a single text, and goes on from its end, of which it sees what its context holds.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class Talk:
         prompt = self._prompt()
         request = Request(
             tuple(prompt), self.most, dataclasses.replace(self.sampling, seed=seed),
-            stop_ids=turn_ends(self.engine) if self.chats else (),
+            stop_ids=turn_ends(self.engine) if self.chats else (), overflow="error" if self.chats else "slide",
         )  # fmt: skip
         answer = Turn("assistant", "")
         tokens: list[Token] = []

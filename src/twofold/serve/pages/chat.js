@@ -157,7 +157,7 @@ class Chat {
   }
 
   drawFoot(view) {
-    view.drawFoot({ busy: this.answering.turn === view.turn, place: place(this.talk, view.turn), problem: this.problems.get(view.turn), locked: this.busy });
+    view.drawFoot({ busy: this.answering.turn === view.turn, place: place(this.talk, view.turn), problem: this.problems.get(view.turn), locked: this.busy || !this.shell.model });
   }
 
   drawTurn(turn) {

@@ -21,7 +21,7 @@ export function choice(name, legend, options, chosen, changed) {
     h("label", {}, h("input", { type: "radio", name, value, checked: value === chosen, onchange: () => changed(value) }), words)));
 }
 
-// 1,234 · 12.3k · 4.56M: three figures, as in the reports.
+// 12.3k · 4.56M: three figures, as in the reports.
 export function figures(value, scales = ["", "k", "M", "B", "T"]) {
   let step = 0;
   while (Math.abs(value) >= 999.5 && step < scales.length - 1) { value /= 1000; step += 1; }

@@ -9,7 +9,7 @@ import { copyButton, h } from "./dom.js";
 const FENCE = /^ {0,3}(`{3,}|~{3,})\s*([^`\s]*)[^`]*$/, HEADING = /^ {0,3}(#{1,6})(?:[ \t]+|$)/, RULE = /^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$/;
 const ITEM = /^( {0,3})([-*+]|\d{1,9}[.)])([ \t]+|$)/, QUOTE = /^ {0,3}> ?/, BLANK = /^[ \t]*$/, DEEPEST = 12;
 const DELIMITERS = /^[ \t]*\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-+:?[ \t]*)*(\|[ \t]*)?$/;
-const FARTHEST = 4000; // characters to look ahead for the end of a mark: hostile text must not cost more than its length
+const FARTHEST = 4000; // characters to look ahead, so that hostile text costs no more than its length
 
 export function blocks(source) {
   return parse(linesOf(source), 0).map((block) => ({ key: `${block.from} ${source.slice(block.from, block.to)}`, build: block.build }));

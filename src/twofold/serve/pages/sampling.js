@@ -1,37 +1,36 @@
 // What the settings make of the model's own distribution, as in run.py: top-k, then top-p, then min-p, then temperature.
 //
-// The server tells the likeliest tokens of a vocabulary of thousands. Mostly no other token passes the filters and what
-// follows is exact; otherwise the others' share is known only within bounds, which are given.
+// The server tells the likeliest tokens. Mostly no other passes the filters, and all is exact; otherwise there are bounds.
 
 export const SETTINGS = { temperature: 0.8, top_k: 40, top_p: 0.95, min_p: 0.05 };
 
-// `chances`: the model's probabilities of its likeliest tokens, falling; `vocabulary`: how many tokens there are in all.
-// Gives what cut each of them, or null, and the bounds of its chance to be drawn; and `others`, all others together.
+// From the model's chances of its likeliest tokens, falling, of a vocabulary of so many: what cut each of them, or null, and
+// the bounds of its chance to be drawn; and those of all others together.
 export function drawn(chances, { temperature, top_k, top_p, min_p }, vocabulary) {
-  const n = chances.length, known = sum(chances), rest = vocabulary > n ? Math.max(0, 1 - known) : 0;
-  const k = temperature ? Math.min(top_k || vocabulary, vocabulary) : 1;
+  const n = chances.length, known = sum(chances), rest = vocabulary > n ? Math.max(0, 1 - known) : 0, last = chances[n - 1];
+  const k = temperature ? Math.min(top_k || vocabulary, vocabulary) : 1, places = k - n;
   // What passes top-k holds of the rest something between an even share and all.
-  const among = Math.min(k, n);
-  const evenly = rest > 0 ? rest * Math.max(0, Math.min(1, (k - n) / (vocabulary - n))) : 0;
-  const total = sum(chances.slice(0, among)) + (k > n ? (evenly + rest) / 2 : 0);
-  const cut = [];
-  let before = 0;
-  for (let i = 0; i < n; i += 1) {
-    cut.push(i === 0 ? null : i >= k ? (temperature ? "top-k" : "temperature 0") : before >= top_p * total ? "top-p" : chances[i] < min_p * chances[0] ? "min-p" : null);
-    before += chances[i];
-  }
+  const even = places > 0 && rest ? rest * places / (vocabulary - n) : 0, all = sum(chances.slice(0, k));
+  const low = top_p * (all + even), high = top_p * (all + (places > 0 ? rest : 0));
   const weight = (p) => (p / chances[0]) ** (1 / (temperature || 1));
-  const weights = chances.map((p, i) => cut[i] ? 0 : weight(p)), sure = sum(weights);
-
-  let low = 0, high = 0;
-  const most = Math.min(rest, top_p * total - known), last = chances[n - 1], places = Math.min(k, vocabulary) - n;
-  if (places > 0 && most > 1e-9 && cut[n - 1] === null && last > 0 && last >= min_p * chances[0]) {
-    const ends = [Math.max(1, most / last) * weight(Math.min(last, most)), places * weight(Math.min(last, most / places))];
-    [low, high] = min_p > 0 ? [0, Math.max(...ends)] : [Math.min(...ends), Math.max(...ends)];
+  let before = 0, sure = 0, unsure = 0;
+  const tokens = chances.map((p, i) => {
+    const cut = i === 0 ? null : i >= k ? (temperature ? "top-k" : "temperature 0") : before >= high ? "top-p" : p < min_p * chances[0] ? "min-p" : null;
+    const token = { cut, w: cut ? 0 : weight(p), sure: i === 0 || before < low };
+    if (token.sure) sure += token.w; else unsure += token.w;
+    before += p;
+    return token;
+  });
+  // Of the others, so much may be kept: heaped on few tokens, none likelier than the last, or shared evenly by many.
+  const ends = (mass) => [mass / last * weight(last), places * weight(mass / places)];
+  let least = 0, most = 0;
+  if (places > 0 && rest > 1e-9 && known < high && last > 0 && last >= min_p * chances[0]) {
+    most = Math.max(...ends(Math.min(rest, high - known + last)));
+    if (!min_p) least = Math.min(...ends(Math.max(0, Math.min(even, low - known))));
   }
   return {
-    tokens: weights.map((w, i) => ({ cut: cut[i], low: w / (sure + high), high: w / (sure + low) })),
-    others: { low: low / (sure + low), high: high / (sure + high), model: rest },
+    tokens: tokens.map((one) => ({ cut: one.cut, low: one.sure ? one.w / (sure + unsure + most) : 0, high: one.w && one.w / (sure + least + (one.sure ? 0 : one.w)) })),
+    others: { low: least && least / (sure + unsure + least), high: most && most / (sure + most), model: rest },
   };
 }
 
