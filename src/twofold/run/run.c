@@ -555,9 +555,8 @@ INLINE float exp_of(float x) {
 
 enum { GROUP = 32, HUGE_PAGE = 2 << 20 };
 typedef enum { FLOAT32, FLOAT16, BFLOAT16, INT8, INT4, INT4_MIN, INT6_MIN, INT6_SPLIT, N_FORMS } form;
-static const struct { int data, scales; } GROUP_BYTES[N_FORMS] = { /* of sixteen rows */
-    {2048, 0}, {1024, 0}, {1024, 0}, {512, 32}, {256, 32}, {256, 64}, {384, 64}, {384, 64},
-};
+static const int SCALES[N_FORMS] = {0, 0, 0, 32, 32, 64, 64, 64}; /* bytes of a group of sixteen rows: what they share, */
+static const int NUMBERS[N_FORMS] = {2048, 1024, 1024, 512, 256, 256, 384, 384}; /* then the numbers */
 
 enum { T_F32 = 0, T_F16 = 1, T_Q4_0 = 2, T_Q4_1 = 3, T_Q5_0 = 6, T_Q5_1 = 7, T_Q8_0 = 8, T_Q4_K = 12, T_Q5_K = 13,
        T_Q6_K = 14, T_BF16 = 30, N_TYPES };
@@ -571,7 +570,7 @@ static const struct { const char *name; int block, bytes; form form; } TYPES[N_T
 
 typedef struct {
     int rows, cols, groups, type, form;
-    size_t tile_bytes, data_at; /* a tile, sixteen rows: the scales of every group, then from data_at the numbers */
+    size_t group_bytes, tile_bytes; /* of sixteen rows */
     uint8_t *bytes;
     float *bias;
 } matrix;
@@ -582,8 +581,7 @@ INLINE int n_tiles(const matrix *w) { return (w->rows + LANES - 1) / LANES; }
 static matrix matrix_of(int type, int rows, int cols) {
     matrix w = {.rows = rows, .cols = cols, .groups = (cols + GROUP - 1) / GROUP, .type = type};
     w.form = TYPES[type].form;
-    w.data_at = ((size_t)w.groups * GROUP_BYTES[w.form].scales + 63) & ~(size_t)63;
-    w.tile_bytes = w.data_at + (size_t)w.groups * GROUP_BYTES[w.form].data;
+    w.group_bytes = (size_t)(SCALES[w.form] + NUMBERS[w.form]), w.tile_bytes = w.group_bytes * (size_t)w.groups;
     return w;
 }
 
@@ -630,34 +628,34 @@ static void unpack(int type, const uint8_t *row, int g, uint8_t *q, uint16_t *sc
 
 /* Lay out tile number `tile` of w from the rows of the file. */
 static void pack_tile(const matrix *w, const uint8_t *rows, int tile) {
-    uint8_t *scales = w->bytes + (size_t)tile * w->tile_bytes, *data = scales + w->data_at, q[GROUP];
+    uint8_t *at = w->bytes + (size_t)tile * w->tile_bytes, q[GROUP];
     size_t row_bytes = (size_t)w->cols / TYPES[w->type].block * TYPES[w->type].bytes;
     int n = w->rows - tile * LANES, width = TYPES[w->type].bytes;
-    if (n < LANES || w->cols % GROUP || w->data_at % 64) memset(scales, 0, w->tile_bytes);
+    if (n < LANES || w->cols % GROUP) memset(at, 0, w->tile_bytes);
     for (int r = 0; r < LANES && r < n; r++) {
         const uint8_t *row = rows + (size_t)(tile * LANES + r) * row_bytes;
         if (w->form == BFLOAT16) /* pairs of a row in one lane */
-            for (int i = 0; i < w->cols; i++) memcpy(data + (i / 2 * LANES + r) * 4 + i % 2 * 2, row + i * 2, 2);
+            for (int i = 0; i < w->cols; i++) memcpy(at + (i / 2 * LANES + r) * 4 + i % 2 * 2, row + i * 2, 2);
         else if (is_float(w->form))
-            for (int i = 0; i < w->cols; i++) memcpy(data + (i * LANES + r) * width, row + i * width, (size_t)width);
+            for (int i = 0; i < w->cols; i++) memcpy(at + (i * LANES + r) * width, row + i * width, (size_t)width);
         else for (int g = 0; g < w->groups; g++) {
             uint16_t s[2];
             unpack(w->type, row, g, q, s);
-            int n_scales = GROUP_BYTES[w->form].scales / 32;
-            for (int i = 0; i < n_scales; i++) memcpy(scales + (g * n_scales + i) * 32 + r * 2, &s[i], 2);
-            uint8_t *at = data + (size_t)g * GROUP_BYTES[w->form].data + r * 4; /* every 64 bytes, four of this row */
+            uint8_t *to = at + (size_t)g * w->group_bytes;
+            for (int i = 0; i < SCALES[w->form]; i += 32) memcpy(to + i + r * 2, &s[i / 32], 2);
+            to += SCALES[w->form] + r * 4; /* in every 64 bytes, four are of this row */
             if (w->form == INT8) {
-                for (int j = 0; j < 8; j++) memcpy(at + 64 * j, q + 4 * j, 4);
+                for (int j = 0; j < 8; j++) memcpy(to + 64 * j, q + 4 * j, 4);
                 continue;
             }
             for (int j = 0; j < 4; j++)
-                for (int i = 0; i < 4; i++) at[64 * j + i] = (uint8_t)((q[4 * j + i] & 15) | q[16 + 4 * j + i] << 4);
+                for (int i = 0; i < 4; i++) to[64 * j + i] = (uint8_t)((q[4 * j + i] & 15) | q[16 + 4 * j + i] << 4);
             if (w->form >= INT6_MIN)
                 for (int j = 0; j < 2; j++)
                     for (int i = 0; i < 4; i++) {
-                        at[256 + 64 * j + i] = 0;
+                        to[256 + 64 * j + i] = 0;
                         for (int k = 0; k < 4; k++)
-                            at[256 + 64 * j + i] |= (uint8_t)(q[16 * j + 4 * k + i] >> 4 << 2 * k);
+                            to[256 + 64 * j + i] |= (uint8_t)(q[16 * j + 4 * k + i] >> 4 << 2 * k);
                     }
         }
     }
@@ -668,20 +666,19 @@ INLINE float shift_of(int form) { return form == INT8 ? -SIGN : form == INT4 ? -
 
 /* Row r as floats: an embedding is looked up in the same tiles that score the vocabulary. */
 static void matrix_row(const matrix *w, int r, float *y) {
-    const uint8_t *scales = w->bytes + (size_t)(r / LANES) * w->tile_bytes, *data = scales + w->data_at;
-    int lane = r % LANES, n_scales = GROUP_BYTES[w->form].scales / 32;
+    const uint8_t *tile = w->bytes + (size_t)(r / LANES) * w->tile_bytes;
+    int lane = r % LANES;
     for (int i = 0; i < w->cols; i++) {
-        if (w->form == FLOAT32) memcpy(&y[i], data + (i * LANES + lane) * 4, 4);
-        else if (w->form == FLOAT16) y[i] = from_half(half_at(data + (i * LANES + lane) * 2));
-        else if (w->form == BFLOAT16) y[i] = from_bits((uint32_t)half_at(data + (i / 2 * LANES + lane) * 4 + i % 2 * 2) << 16);
+        if (w->form == FLOAT32) memcpy(&y[i], tile + (i * LANES + lane) * 4, 4);
+        else if (w->form == FLOAT16) y[i] = from_half(half_at(tile + (i * LANES + lane) * 2));
+        else if (w->form == BFLOAT16) y[i] = from_bits((uint32_t)half_at(tile + (i / 2 * LANES + lane) * 4 + i % 2 * 2) << 16);
         else {
-            int g = i / GROUP, j = i % GROUP;
-            const uint8_t *s = scales + g * n_scales * 32 + lane * 2, *at = data + (size_t)g * GROUP_BYTES[w->form].data + lane * 4;
+            int j = i % GROUP, has_min = w->form == INT4_MIN || w->form == INT6_MIN;
+            const uint8_t *s = tile + (size_t)(i / GROUP) * w->group_bytes + lane * 2, *at = s + SCALES[w->form] + lane * 2;
             int q = w->form != INT8 ? at[j / 4 % 4 * 64 + j % 4] >> j / 16 * 4 & 15
                     : SIGN ? at[j / 4 * 64 + j % 4] : (int8_t)at[j / 4 * 64 + j % 4];
             if (w->form >= INT6_MIN) q |= (at[256 + j / 16 * 64 + j % 4] >> j / 4 % 4 * 2 & 3) << 4;
             float d = from_half(half_at(w->form == INT6_SPLIT ? s + j / 16 * 32 : s));
-            int has_min = w->form == INT4_MIN || w->form == INT6_MIN;
             y[i] = d * (float)q + (has_min ? from_half(half_at(s + 32)) : d * shift_of(w->form));
         }
     }
@@ -704,6 +701,18 @@ typedef struct {
 
 INLINE int panel_width(const input *in, int first) { return in->n - first < PANEL ? in->n - first : PANEL; }
 
+/* Round v to whole numbers -127 … 127 times what is returned. */
+INLINE float to_bytes(const float *v, int n, int8_t *q) {
+    uint32_t largest = 0;
+    for (int i = 0; i < n; i++) {
+        uint32_t bits = to_bits(v[i]) & 0x7FFFFFFF; /* floats without a sign are ordered as their bits */
+        largest = bits > largest ? bits : largest;
+    }
+    float d = from_bits(largest) / 127, inverse = d > 1e-30f ? 1 / d : 0;
+    for (int i = 0; i < n; i++) q[i] = (int8_t)to_bits(v[i] * inverse + 12582912.0f); /* rounds, see exp_of */
+    return d;
+}
+
 static void set_input(input *in, int column, const float *v) {
     int first = column / PANEL * PANEL, width = panel_width(in, first), c = column - first, groups = in->cols / GROUP;
     if (in->floats) {
@@ -711,36 +720,30 @@ static void set_input(input *in, int column, const float *v) {
         for (int i = 0; i < in->cols; i++) x[(size_t)i * width] = v[i];
     }
     for (int g = 0; in->integers && g < groups; g++, v += GROUP) {
-        uint32_t largest = 0;
-        for (int i = 0; i < GROUP; i++) {
-            uint32_t bits = to_bits(v[i]) & 0x7FFFFFFF; /* floats without a sign are ordered as their bits */
-            largest = bits > largest ? bits : largest;
-        }
-        float d = from_bits(largest) / 127, inverse = d > 1e-30f ? 1 / d : 0;
         int8_t *q = in->q + ((size_t)first * groups + (size_t)g * width + c) * GROUP;
+        float d = to_bytes(v, GROUP, q);
         int sum[2] = {0, 0};
-        for (int i = 0; i < GROUP; i++) q[i] = (int8_t)to_bits(v[i] * inverse + 12582912.0f); /* rounds, see exp_of */
         for (int i = 0; i < GROUP / 2; i++) sum[0] += q[i], sum[1] += q[GROUP / 2 + i];
         float *s = in->scales + ((size_t)first * groups + (size_t)g * width + c) * 4;
         s[0] = d, s[2] = d * (float)sum[0], s[3] = d * (float)sum[1], s[1] = s[2] + s[3];
     }
 }
 
-enum { AHEAD = 2560 }; /* bytes: memory is asked for so far ahead of its use, as far as the processor looks itself */
+enum { AHEAD = 4096 }; /* bytes: memory is asked for so far ahead of its use, as far as the processor looks itself */
 #define PREFETCH(at, n) do { for (int i = 0; i < (n); i += 64) __builtin_prefetch((at) + AHEAD + i); } while (0)
 
 /* Sixteen rows of whole numbers times nb vectors of a panel; form and nb are constants wherever this is used. */
 INLINE void integers(const int form, const int nb, const matrix *w, const uint8_t *scales, const int8_t *x,
                      const float *xs, int width, float *y) {
     const int split = form == INT6_SPLIT, has_min = form == INT4_MIN || form == INT6_MIN;
-    const int size = GROUP_BYTES[form].data;
+    const int size = SCALES[form] + NUMBERS[form];
     const float shift = shift_of(form);
-    const uint8_t *data = scales + w->data_at;
     vf sum[PANEL];
     vi q[8];
     UNROLL for (int c = 0; c < nb; c++) sum[c] = f_set(0);
     for (int g = 0; g < w->groups; g++) {
-        PREFETCH(data, size);
+        const uint8_t *data = scales + SCALES[form];
+        PREFETCH(scales, size);
         if (form == INT8) {
             UNROLL for (int j = 0; j < 8; j++) q[j] = i_load(data + 64 * j);
         } else {
@@ -774,7 +777,7 @@ INLINE void integers(const int form, const int nb, const matrix *w, const uint8_
                 if (has_min || shift != 0) sum[c] = f_fma(e, f_set(t[1]), sum[c]);
             }
         }
-        scales += GROUP_BYTES[form].scales, data += size, x += width * GROUP, xs += width * 4;
+        scales += size, x += width * GROUP, xs += width * 4;
     }
     UNROLL for (int c = 0; c < nb; c++) f_store(y + c * LANES, sum[c]);
 }
@@ -920,7 +923,7 @@ typedef struct {
     block *blocks;
     wish *wishes;
     int n_wishes;
-    void *memory; /* all of the weights */
+    uint8_t *memory; /* all of the weights */
 
     int n_tokens, n_tiles, n_splits, n_chosen, layer; /* of the pass that is under way */
     struct { int id, position; tf_cache *cache; } token[MOST_TOKENS];
@@ -1105,14 +1108,25 @@ static void fill(tf_model *m, const gguf *g) {
         for (int j = 0; j < 2; j++) m->frequency[j][i] = pow(m->base[j], -2.0 * i / m->e) / m->factors[i];
 }
 
+/* Zeros, in large pages where there are any: fewer misses of the table of pages. *memory is what is to be freed. */
+static uint8_t *large(size_t bytes, uint8_t **memory) {
+    if (!(*memory = calloc(bytes + 2 * HUGE_PAGE, 1))) return NULL;
+    uint8_t *at = (uint8_t *)(((uintptr_t)*memory + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1));
+#ifdef MADV_HUGEPAGE
+    madvise(at, bytes, MADV_HUGEPAGE);
+#endif
+    return at;
+}
+
 /* One piece of memory for all weights. 1, or 0 with a message. */
 static int make_room(tf_model *m) {
+    uint8_t *start = NULL;
     for (int pass = 0; pass < 2; pass++) { /* first how much, then where */
         size_t at = 0;
         for (int i = 0; i < m->n_wishes; i++) {
             wish *w = &m->wishes[i];
             if (!place(m->file, w)) return 0;
-            uint8_t *here = pass ? (uint8_t *)(((uintptr_t)m->memory + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1)) + at : NULL;
+            uint8_t *here = pass ? start + at : NULL;
             if (w->vector) {
                 if (pass) *w->vector = (float *)(void *)here;
                 at += ((size_t)w->cols * sizeof(float) + 63) & ~(size_t)63;
@@ -1129,10 +1143,7 @@ static int make_room(tf_model *m) {
             return fail("the weights take %.1f GB and this machine has %.1f GB of memory", (double)at / 1e9, there_is / 1e9);
 #endif
         if (pass) continue;
-        if (!(m->memory = malloc(at + 2 * HUGE_PAGE))) return fail("the weights take %.1f GB, which cannot be had", (double)at / 1e9);
-#ifdef MADV_HUGEPAGE
-        madvise((void *)(((uintptr_t)m->memory + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1)), at + HUGE_PAGE, MADV_HUGEPAGE);
-#endif
+        if (!(start = large(at, &m->memory))) return fail("the weights take %.1f GB, which cannot be had", (double)at / 1e9);
     }
     return 1;
 }
@@ -1205,30 +1216,33 @@ int tf_size(const tf_model *m, int what) {
 const char *tf_kernel(void) { return KERNEL; }
 
 /* ── 7  What is remembered ───────────────────────────────────────────────────────────────────────────────────────────
-   The keys and values of one sequence. Values lie position by position; keys in blocks of sixteen positions, channel by
-   channel, so that a query meets sixteen keys at once. With KEEP_INT8 each has a scale of its own. Memory that was asked
-   for and never written costs nothing, so a cache may be as long as the context. */
+   The keys and values of one sequence, in pages of PAGE positions, each with all layers and heads, so that a sequence
+   grows through memory in one line. Values lie position by position; keys in blocks of sixteen positions, channel by
+   channel, so that a query meets sixteen keys at once. With KEEP_INT8 each key and value has a scale of its own. Memory
+   that was asked for and never written costs nothing, so a cache may be as long as the context. */
 
-enum { KEEP_HALF, KEEP_INT8, KEEP_FLOAT, N_KEEPS };
+enum { KEEP_HALF, KEEP_INT8, KEEP_FLOAT, N_KEEPS, PAGE = 128 };
 static const int KEEP_BYTES[N_KEEPS] = {2, 1, 4};
 
 struct tf_cache {
-    tf_model *model;
-    int capacity, kind, length; /* capacity: a multiple of LANES */
-    uint8_t *bytes;             /* [layer][keys, values][head][capacity · e_room] */
-    float *scales;              /* [layer][keys, values][head][capacity], of KEEP_INT8 */
+    const tf_model *model;
+    int capacity, kind, length;
+    size_t slab_bytes, page_bytes; /* of one head's keys or values in a page, with their scales at the end; of a page */
+    uint8_t *bytes, *memory;
 };
 
-static size_t slab(const tf_cache *c, int layer, int values, int head) { /* the number of a head's keys or values */
-    return ((size_t)layer * 2 + (size_t)values) * (size_t)c->model->n + (size_t)head;
+/* What a page keeps of a head in a layer. */
+static uint8_t *slab(const tf_cache *c, int page, int layer, int values, int head) {
+    size_t number = ((size_t)layer * 2 + (size_t)values) * (size_t)c->model->n + (size_t)head;
+    return c->bytes + (size_t)page * c->page_bytes + number * c->slab_bytes;
 }
 
-static uint8_t *kept(const tf_cache *c, size_t number) {
-    return c->bytes + number * (size_t)c->capacity * (size_t)(c->model->e_room * KEEP_BYTES[c->kind]);
+static float *slab_scales(const tf_cache *c, uint8_t *slab) {
+    return (float *)(void *)(slab + (size_t)(PAGE * KEEP_BYTES[c->kind] * c->model->e_room));
 }
 
 void tf_cache_free(tf_cache *c) {
-    if (c) free(c->bytes), free(c->scales), free(c);
+    if (c) free(c->memory), free(c);
 }
 
 tf_cache *tf_cache_new(tf_model *m, int capacity, int kind) {
@@ -1237,17 +1251,17 @@ tf_cache *tf_cache_new(tf_model *m, int capacity, int kind) {
         return fail("a cache of kind %d for %d positions cannot be; the context is %d", kind, capacity, m->context), NULL;
     tf_cache *c = calloc(1, sizeof *c);
     if (!c) return fail("out of memory"), NULL;
-    *c = (tf_cache){.model = m, .capacity = (capacity + LANES - 1) / LANES * LANES, .kind = kind};
-    size_t n = slab(c, m->n_layers, 0, 0), numbers = (size_t)c->capacity * (size_t)m->e_room;
-    c->bytes = calloc(n * numbers + 64, (size_t)KEEP_BYTES[kind]);
-    c->scales = calloc(kind == KEEP_INT8 ? n * (size_t)c->capacity + 1 : 1, sizeof(float));
-    if (!c->bytes || !c->scales) return tf_cache_free(c), fail("a cache for %d positions does not fit in memory", capacity), NULL;
+    *c = (tf_cache){.model = m, .capacity = capacity, .kind = kind};
+    c->slab_bytes = (size_t)(PAGE * (m->e_room * KEEP_BYTES[kind] + (kind == KEEP_INT8 ? 4 : 0)));
+    c->page_bytes = c->slab_bytes * 2 * (size_t)m->n * (size_t)m->n_layers;
+    size_t bytes = c->page_bytes * (((size_t)capacity + PAGE - 1) / PAGE);
+    if (!(c->bytes = large(bytes, &c->memory))) return free(c), fail("a cache of %.1f GB cannot be had", (double)bytes / 1e9), NULL;
     return c;
 }
 
 int tf_cache_length(const tf_cache *c) { return c->length; }
 
-int tf_cache_room(const tf_cache *c) { return c->capacity < c->model->context ? c->capacity : c->model->context; }
+int tf_cache_room(const tf_cache *c) { return c->capacity; }
 
 int tf_cache_keep(tf_cache *c, int n) {
     if (n < 0 || n > c->length) return fail("%d positions cannot be kept of %d", n, c->length), -1;
@@ -1257,56 +1271,43 @@ int tf_cache_keep(tf_cache *c, int n) {
 int tf_cache_copy(tf_cache *to, const tf_cache *from, int n) {
     if (to->model != from->model || to->kind != from->kind || n < 0 || n > from->length || n > to->capacity)
         return fail("%d positions of %d cannot be copied to a cache of %d", n, from->length, to->capacity), -1;
-    size_t bytes = (size_t)((n + LANES - 1) / LANES * LANES) * (size_t)(to->model->e_room * KEEP_BYTES[to->kind]);
-    for (size_t i = 0, all = slab(to, to->model->n_layers, 0, 0); i < all && to != from; i++) {
-        memcpy(kept(to, i), kept(from, i), bytes);
-        if (to->kind == KEEP_INT8)
-            memcpy(to->scales + i * (size_t)to->capacity, from->scales + i * (size_t)from->capacity, (size_t)n * sizeof(float));
-    }
+    if (to != from) memcpy(to->bytes, from->bytes, to->page_bytes * (size_t)((n + PAGE - 1) / PAGE));
     return to->length = n, 0;
 }
 
-/* Keep a key or a value v [e], padded with zeros to e_room. */
-static void remember(tf_cache *c, size_t number, int values, int position, const float *v) {
-    int width = c->model->e_room, size = KEEP_BYTES[c->kind], e = c->model->e;
-    uint8_t row[MOST_HEAD * 4], *at = kept(c, number);
+/* Keep the key or the value v [e] of a head, padded with zeros to e_room. */
+static void remember(tf_cache *c, int layer, int values, int head, int position, const float *v) {
+    int width = c->model->e_room, size = KEEP_BYTES[c->kind], e = c->model->e, p = position % PAGE;
+    uint8_t row[MOST_HEAD * 4], *at = slab(c, position / PAGE, layer, values, head);
     if (c->kind == KEEP_FLOAT) memcpy(row, v, (size_t)width * 4);
     else if (c->kind == KEEP_HALF) for (int i = 0; i < width; i += LANES) f_to_halves((uint16_t *)(void *)row + i, f_load(v + i));
-    else {
-        uint32_t largest = 0;
-        for (int i = 0; i < e; i++) largest = (to_bits(v[i]) & 0x7FFFFFFF) > largest ? to_bits(v[i]) & 0x7FFFFFFF : largest;
-        float d = from_bits(largest) / 127, inverse = d > 1e-30f ? 1 / d : 0;
-        for (int i = 0; i < width; i++) row[i] = (uint8_t)to_bits(v[i] * inverse + 12582912.0f);
-        c->scales[number * (size_t)c->capacity + (size_t)position] = d;
-    }
-    if (values) memcpy(at + (size_t)position * (size_t)(width * size), row, (size_t)(width * size));
-    else {
-        at += ((size_t)(position / LANES) * (size_t)width * LANES + (size_t)(position % LANES)) * (size_t)size;
-        for (int i = 0; i < e; i++) memcpy(at + (size_t)(i * LANES * size), row + i * size, (size_t)size);
-    }
+    else slab_scales(c, at)[p] = to_bytes(v, width, (int8_t *)row);
+    if (values) memcpy(at + p * width * size, row, (size_t)(width * size));
+    else for (int i = 0; i < e; i++) memcpy(at + ((p / LANES * width + i) * LANES + p % LANES) * size, row + i * size, (size_t)size);
 }
 
 /* ── 8  Attention ────────────────────────────────────────────────────────────────────────────────────────────────────
    Each position mixes the values of those up to itself, by how well its query meets their keys. Positions are taken
-   SPAN at a time: what has been mixed so far shrinks whenever a larger score turns up (Milakov and Gimelshein 2018), so
+   a page at a time: what has been mixed so far shrinks whenever a larger score turns up (Milakov and Gimelshein 2018), so
    that no row of scores is ever kept whole, and parts that were mixed apart, by several threads, can be joined. */
 
-enum { SPAN = 128, MOST_ROWS = 8, TILE_ROWS = 24 };
-typedef struct { const float *q; float *z, most, sum, scores[SPAN]; int from, to; } row; /* sees positions from … to - 1 */
+enum { MOST_ROWS = 8, TILE_ROWS = 24 };
+typedef struct { const float *q; float *z, most, sum, scores[PAGE]; int from, to; } row; /* sees positions from … to - 1 */
 
 INLINE vf load_kept(const int kind, const uint8_t *at) {
     return kind == KEEP_FLOAT ? f_load((const float *)(const void *)at)
          : kind == KEEP_HALF ? f_halves((const uint16_t *)(const void *)at) : f_bytes((const int8_t *)at);
 }
 
-/* Scores of nr queries with the n keys (rounded up to sixteen) from `keys` on. */
-INLINE void score(const int kind, const int nr, const uint8_t *keys, const float *scales, int e, int e_room, int n, row *rows) {
+/* Scores of nr queries with the n keys (and a few more) from `keys` on. `ahead`: where the next to be read lie. */
+INLINE void score(const int kind, const int nr, const uint8_t *keys, const float *scales, int e, int e_room, int n, size_t ahead, row *rows) {
     for (int p = 0; p < n; p += LANES) {
-        const uint8_t *at = keys + (size_t)p * (size_t)(e_room * KEEP_BYTES[kind]);
+        const uint8_t *at = keys + p * e_room * KEEP_BYTES[kind];
         vf sum[MOST_ROWS];
         UNROLL for (int r = 0; r < nr; r++) sum[r] = f_set(0);
         for (int i = 0; i < e; i++, at += LANES * KEEP_BYTES[kind]) {
             vf key = load_kept(kind, at);
+            __builtin_prefetch(at + ahead, 0, 2);
             UNROLL for (int r = 0; r < nr; r++) sum[r] = f_fma(key, f_set(rows[r].q[i]), sum[r]);
         }
         UNROLL for (int r = 0; r < nr; r++)
@@ -1315,13 +1316,14 @@ INLINE void score(const int kind, const int nr, const uint8_t *keys, const float
 }
 
 /* Add to each z the n values from `values` on, by their scores. */
-INLINE void blend(const int kind, const int nr, const uint8_t *values, int e_room, int n, row *rows) {
+INLINE void blend(const int kind, const int nr, const uint8_t *values, int e_room, int n, size_t ahead, row *rows) {
     for (int i = 0; i < e_room; i += 2 * LANES) {
         const uint8_t *at = values + i * KEEP_BYTES[kind];
         vf sum[2 * MOST_ROWS];
         UNROLL for (int r = 0; r < nr; r++) sum[2 * r] = f_load(rows[r].z + i), sum[2 * r + 1] = f_load(rows[r].z + i + LANES);
         for (int p = 0; p < n; p++, at += e_room * KEEP_BYTES[kind]) {
             vf one = load_kept(kind, at), two = load_kept(kind, at + LANES * KEEP_BYTES[kind]);
+            __builtin_prefetch(at + ahead, 0, 2);
             UNROLL for (int r = 0; r < nr; r++) {
                 vf share = f_set(rows[r].scores[p]);
                 sum[2 * r] = f_fma(one, share, sum[2 * r]), sum[2 * r + 1] = f_fma(two, share, sum[2 * r + 1]);
@@ -1358,12 +1360,9 @@ static void attend(void *argument, int task) {
     int first = m->tile[tile].first, n_rows = m->tile[tile].n * group, window = m->blocks[m->layer].window;
     const tf_cache *c = m->token[first].cache;
     int end = m->token[first].position + m->tile[tile].n, e_room = m->e_room, from = 0;
-    if (window && m->token[first].position >= window) from = (m->token[first].position - window + 1) / LANES * LANES;
-    int length = (((end - from + m->n_splits - 1) / m->n_splits) + LANES - 1) / LANES * LANES;
+    if (window && m->token[first].position >= window) from = (m->token[first].position - window + 1) / PAGE * PAGE;
+    int length = ((end - from + m->n_splits - 1) / m->n_splits + PAGE - 1) / PAGE * PAGE;
     int begin = from + split * length, stop = begin + length < end ? begin + length : end;
-    size_t k = slab(c, m->layer, 0, head), v = slab(c, m->layer, 1, head), each = (size_t)(e_room * KEEP_BYTES[c->kind]);
-    const float *k_scales = c->kind == KEEP_INT8 ? c->scales + k * (size_t)c->capacity : NULL;
-    const float *v_scales = c->kind == KEEP_INT8 ? c->scales + v * (size_t)c->capacity : NULL;
     row rows[MOST_ROWS];
     for (int done = 0, nr; done < n_rows; done += nr) {
         nr = step_of(n_rows - done);
@@ -1375,14 +1374,14 @@ static void attend(void *argument, int task) {
             memset(rows[r].z, 0, (size_t)e_room * sizeof(float));
         }
         for (int at = begin, n; at < stop; at += n) {
-            n = stop - at < SPAN ? stop - at : SPAN;
-            const uint8_t *keys = kept(c, k) + (size_t)at * each, *values = kept(c, v) + (size_t)at * each;
-#define IF_SCORE(KIND, NR) case KIND * 16 + NR: score(KIND, NR, keys, k_scales + at, m->e, e_room, n, rows); break;
-#define IF_BLEND(KIND, NR) case KIND * 16 + NR: blend(KIND, NR, values, e_room, n, rows); break;
+            n = stop - at < PAGE ? stop - at : PAGE;
+            uint8_t *keys = slab(c, at / PAGE, m->layer, 0, head), *values = slab(c, at / PAGE, m->layer, 1, head);
+#define IF_SCORE(KIND, NR) case KIND * 16 + NR: score(KIND, NR, keys, slab_scales(c, keys), m->e, e_room, n, (size_t)(values - keys), rows); break;
+#define IF_BLEND(KIND, NR) case KIND * 16 + NR: blend(KIND, NR, values, e_room, n, c->page_bytes - (size_t)(values - keys), rows); break;
             switch (c->kind * 16 + nr) {
                 FOR_EACH_STEP(IF_SCORE, KEEP_HALF) FOR_EACH_STEP(IF_SCORE, KEEP_INT8) FOR_EACH_STEP(IF_SCORE, KEEP_FLOAT)
             }
-            for (int r = 0; r < nr; r++) weigh(&rows[r], at, n, v_scales ? v_scales + at : NULL, e_room);
+            for (int r = 0; r < nr; r++) weigh(&rows[r], at, n, c->kind == KEEP_INT8 ? slab_scales(c, values) : NULL, e_room);
             switch (c->kind * 16 + nr) {
                 FOR_EACH_STEP(IF_BLEND, KEEP_HALF) FOR_EACH_STEP(IF_BLEND, KEEP_INT8) FOR_EACH_STEP(IF_BLEND, KEEP_FLOAT)
             }
@@ -1471,7 +1470,7 @@ static void after_qkv(void *argument, int t) {
         if (!is_value) place_head(m, is_query ? &b->q_norm : &b->k_norm, x, turn, is_query ? 1 / sqrtf((float)m->e) : 1);
         if (is_query) continue;
         memcpy(v, x, (size_t)m->e * sizeof(float));
-        remember(c, slab(c, m->layer, is_value, head), is_value, m->token[t].position, v);
+        remember(c, m->layer, is_value, head, m->token[t].position, v);
     }
 }
 
@@ -1609,7 +1608,7 @@ int tf_forward(tf_model *m, int n_sequences, tf_cache **caches, const int *count
         }
         int tasks = m->n_tiles * m->n, wanted = 4 * m->threads.n_threads;
         m->n_splits = tasks < wanted ? (wanted + tasks - 1) / tasks : 1;
-        if (m->n_splits > (longest + SPAN - 1) / SPAN) m->n_splits = (longest + SPAN - 1) / SPAN;
+        if (m->n_splits > (longest + PAGE - 1) / PAGE) m->n_splits = (longest + PAGE - 1) / PAGE;
         while (m->n_splits * m->n_tokens > MOST_TOKENS) m->n_splits--;
         through_blocks(m);
         expect(m, m->n_chosen, 1, &m->W_U);
