@@ -665,8 +665,8 @@ typedef struct {
     long long n, verbose;
     int end;                 /* the token that ends a turn, or -1 */
     encoder said;            /* all that was read and written, as ids */
-    char bytes[4];           /* of a character that is not yet complete, */
-    size_t n_bytes, n_whole; /* so many of so many */
+    char bytes[4];           /* of a character that is not yet complete */
+    size_t n_bytes;
     double first, last;      /* when those tokens came */
 } session;
 
@@ -682,11 +682,23 @@ static double now(void) {
     return timespec_get(&t, TIME_UTC), (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void show_character(session *s) {
-    uint32_t c;
-    int sound = character((text){s->bytes, s->n_bytes}, &c) == s->n_bytes;
-    if (s->n_bytes) fwrite(sound ? s->bytes : "\xef\xbf\xbd", 1, sound ? s->n_bytes : 3, stdout);
-    s->n_bytes = s->n_whole = 0;
+/* Shows what is complete of the bytes so far, and at the `end` also what is not; what cannot become UTF-8 is U+FFFD. */
+static void show_bytes(session *s, int end) {
+    while (s->n_bytes) {
+        uint32_t c;
+        size_t n = 0, size = 0; /* as many bytes as begin a character, which takes so many in all */
+        for (size_t tried = 1; tried <= s->n_bytes && tried == n + 1; tried++)
+            for (int rest = 0x80; rest <= 0xbf && n < tried; rest += 0x3f) {
+                char whole[4] = {(char)rest, (char)rest, (char)rest, (char)rest};
+                memcpy(whole, s->bytes, tried);
+                size_t found = character((text){whole, 4}, &c);
+                if (found >= tried) n = tried, size = found;
+            }
+        if (n && n < size && n == s->n_bytes && !end) return; /* more may come */
+        fwrite(n && n == size ? s->bytes : "\xef\xbf\xbd", 1, n && n == size ? n : 3, stdout);
+        n = n ? n : 1;
+        memmove(s->bytes, s->bytes + n, s->n_bytes -= n);
+    }
 }
 
 static int show_token(int id, double probability, const int *ids, const double *chances, void *context) {
@@ -694,12 +706,7 @@ static int show_token(int id, double probability, const int *ids, const double *
     session *s = context;
     const vocabulary *v = s->said.v;
     text one = id < v->n && v->kinds[id] != CONTROL && v->kinds[id] != UNUSED ? v->tokens[id] : (text){"", 0};
-    for (size_t i = 0; i < one.n; i++) {
-        uint8_t b = (uint8_t)one.at[i];
-        if (b >> 6 != 2) show_character(s), s->n_whole = b < 0xc0 ? 1 : b < 0xe0 ? 2 : b < 0xf0 ? 3 : 4;
-        s->bytes[s->n_bytes++] = one.at[i];
-        if (s->n_bytes >= s->n_whole) show_character(s);
-    }
+    for (size_t i = 0; i < one.n; i++) s->bytes[s->n_bytes++] = one.at[i], show_bytes(s, 0);
     fflush(stdout), s->last = now(), s->first = s->first ? s->first : s->last;
     return add_id(&s->said, id), interrupted || id == s->end || s->said.failed;
 }
@@ -715,7 +722,7 @@ static int answer(session *s) {
     double begun = now();
     s->first = 0, answering = 1;
     int made = tf_generate(s->model, s->cache, s->said.ids, before, (int)s->n, &s->sampling, 0, show_token, s);
-    answering = 0, show_character(s), puts(""), fflush(stdout);
+    answering = 0, show_bytes(s, 1), puts(""), fflush(stdout);
     if (made < 0 || s->said.failed) return made < 0 ? 0 : fail("out of memory");
     if (s->verbose)
         fprintf(stderr, "read %d tokens, %.0f per second; wrote %d, %.0f per second\n", read, read / (s->first - begun),
