@@ -18,7 +18,7 @@ from .stand_in import MODEL, PAGES, stand_in
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")]
-PATIENCE = 60_000  # ms: a busy machine is no failure
+PATIENCE = 30_000  # ms: a busy machine is no failure
 HOSTILE = (
     '<img src="http://example.invalid/x.png" onerror="document.title=1"> <script>document.title = 1</script>\n\n'
     "[a](javascript:document.title=1) ![b](http://example.invalid/b.png) **bold** `code`\n\n"
@@ -165,7 +165,7 @@ def test_the_chances_that_are_drawn_by_are_run_pys(server, visit):
         assert np.all(low <= want + 1e-9) and np.all(want <= high + 1e-9), (settings, n)
         others = chances[n:].sum()
         assert got["others"]["low"] <= others + 1e-9 and others <= got["others"]["high"] + 1e-9, (settings, n)
-        if n == 64 or len(ids) < n - 1:
+        if n == 64 or 0 < settings["top_k"] <= n or not settings["temperature"]:
             assert np.allclose(low, high)
 
 
@@ -258,7 +258,7 @@ def test_stop_keeps_what_came_and_go_on_goes_on_from_it(server, visit):
     page = visit(server)
     page.fill("#say", "Count")
     page.press("#say", "Enter")
-    page.wait_for_function("document.querySelector('.assistant .written')?.innerText.includes('three')")
+    page.wait_for_function("() => document.querySelector('.assistant .written')?.innerText.includes('three')")
     page.keyboard.press("Escape")
     ended(page)
     begun = texts(page)[1]
@@ -364,7 +364,7 @@ def test_a_model_without_a_template_goes_on_from_a_text(server, visit):
     assert server.asked[-1][0] == "/v1/completions" and server.asked[-1][1]["prompt"] == "Once upon"
     assert texts(page) == ["Once upon", " a time *there*"]  # no Markdown here
     page.click(".composer .main")  # the empty field lets it go on
-    page.wait_for_function("document.querySelector('.assistant .written').innerText.includes('was')")
+    page.wait_for_function("() => document.querySelector('.assistant .written').innerText.includes('was')")
     ended(page)
     assert server.asked[-1][1]["prompt"] == "Once upon a time *there*" and server.asked[-1][1]["overflow"] == "slide"
     assert "weak" in page.inner_text("body") or page.inner_text(".setup summary") == "Setup: plain text"
@@ -381,6 +381,7 @@ def test_a_conversation_outlives_the_page_and_is_renamed_deleted_and_taken_back(
     page.wait_for_selector(".assistant .written")
     assert texts(page) == ["Where is it?", "Here."] and page.query_selector(".panel tbody tr")
     page.click(".talks >> text=Rename")
+    page.wait_for_selector(".talks input:focus")
     page.keyboard.type("A place")
     page.keyboard.press("Enter")
     page.wait_for_selector(".talks .talk >> text=A place")
@@ -442,7 +443,7 @@ def test_a_refusal_is_told_where_the_answer_would_be_and_can_be_retried(server, 
     ask(page, "Hi")
     assert says in page.inner_text(".problem")
     page.click("text=Go on")
-    page.wait_for_function("document.querySelector('.assistant .written').innerText === 'Yes.'")
+    page.wait_for_function("() => document.querySelector('.assistant .written').innerText === 'Yes.'")
     assert page.query_selector(".problem") is None or page.inner_text(".assistant .foot").count("so many") == 0
 
 
@@ -476,7 +477,7 @@ def test_a_server_that_is_gone_is_waited_for(server, visit):
     server.start(port)
     page.wait_for_selector(".notice >> text=The server is back")
     page.click("text=Go on")
-    page.wait_for_function("document.querySelector('.assistant .written').innerText === 'Yes.'")
+    page.wait_for_function("() => document.querySelector('.assistant .written').innerText === 'Yes.'")
     assert texts(page) == ["Hi", "Yes."]
 
 

@@ -43,7 +43,7 @@ export class Talks {
       if (title?.trim()) this.chat.rename(talk.id, title.trim()); else this.draw();
     };
     const input = entered(h("input", { value: talk.title, "aria-label": "New name", maxlength: 100, onblur: () => done(input.value) }), done);
-    requestAnimationFrame(() => input.select());
+    requestAnimationFrame(() => { input.focus(); input.select(); });
     return h("li", { class: "current" }, input);
   }
 
