@@ -76,8 +76,8 @@ class Theirs:
         """Calibrate and train; or read what came of it before."""
         path = self.folder / "trained.json"
         if not path.exists():
-            rate = self.train("calibration", CALIBRATION)["best_tokens_per_second"]
-            found = self.train("model", round(60 * self.args.minutes * rate / (ROWS * CONTEXT)) + 11)
+            steps = self.args.steps or round(60 * self.args.minutes * self.calibrated() / (ROWS * CONTEXT))
+            found = self.train("model", steps + 11)
             path.write_text(json.dumps(found, indent=1))
         return json.loads(path.read_text())
 
@@ -87,6 +87,9 @@ class Theirs:
         if not path.exists():
             path.write_text(json.dumps({**self.trained(), "bits_per_byte": self.measure()}, indent=1))
         return json.loads(path.read_text())
+
+    def calibrated(self) -> float:
+        return self.train("calibration", CALIBRATION)["best_tokens_per_second"]
 
     def train(self, tag: str, steps: int) -> dict[str, Any]:
         options = {**self.options, "num-iterations": steps, "model-tag": tag}
@@ -201,6 +204,7 @@ def main() -> None:
     parser.add_argument("checkout", type=Path, nargs="?")
     parser.add_argument("--python", type=Path, default=Path(sys.executable))
     parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--steps", type=int, help="of nanochat, where its speed is known from a quieter hour")
     parser.add_argument("--out", type=Path, default=Path("runs/nanochat"))
     parser.add_argument("--only", nargs="*", help="names of settings", choices=SETTINGS)
     parser.add_argument("--stop-after", choices=["texts", "training", "theirs"], help="…, and measure another time")

@@ -60,15 +60,15 @@ def planned(wishes: Wishes, machine: Machine, corpus: Corpus) -> tuple[Recipe, d
     """The recipe, and what the plan expects of it. Raises ConfigError for choices that cannot be."""
     fixed = {name: wishes.choices[place] for place, name in _PLANNED.items() if place in wishes.choices}
     context = wishes.choices.get("train.context", 256)
-    budget = Budget(60 * wishes.minutes, machine.peak, max(1, corpus.bytes("train")), context,
-                    compiled=machine.compiles)
-    best = plan(budget, **fixed)
+    ways = [Budget(60 * wishes.minutes, machine.peak, max(1, corpus.bytes("train")), context, compiled)
+            for compiled in ((True, False) if machine.compiles else (False,))]
+    budget, best = min(((way, plan(way, **fixed)) for way in ways), key=lambda each: each[1].bits_per_byte)
     base = Recipe(
         sources=wishes.sources, minutes=wishes.minutes, mix=dict(wishes.mix), text=wishes.text, model=best.model,
         tokenizer=TokenizerSettings(best.model.vocab_size),
         train=TrainSettings(batch=best.batch, context=context, schedule=Schedule(best.steps),
                             bigram_steps=BIGRAM_STEPS if best.model.vocab_size <= LARGEST_BIGRAM else 0),
-        machine=MachineSettings(machine.device, machine.dtype, machine.threads, machine.compiles),
+        machine=MachineSettings(machine.device, machine.dtype, machine.threads, budget.compiled),
     )
     recipe = _chosen(base, wishes.choices)
     prediction = {
