@@ -1,6 +1,7 @@
 """How many damaged and hostile files can be opened with nothing but named refusals and usable models coming of it?
 
     python benchmarks/fuzz.py --minutes 5 --seed 1
+    python benchmarks/fuzz.py --minutes 60 --only run.c      run.c under AddressSanitizer and UBSan, and nothing else
 
 Prints one JSON object: files tried by kind, how many were accepted, the slowest (in seconds of the processor), the
 peak memory, and every failure (its file is kept). Leaves with 1 if there was one.
@@ -19,7 +20,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from tests.run.hostile import hostile
 from tests.weights.mutations import damaged, targets
+
+from twofold.engine.native_build import compiler
 
 
 def main() -> int:
@@ -27,6 +31,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, default=Path("fuzz-failures"), help="where files that failed go")
+    parser.add_argument("--only", default="", help="kinds of file whose name has this in it")
     options = parser.parse_args()
 
     tried: Counter[str] = Counter()
@@ -34,7 +39,8 @@ def main() -> int:
     failures: list[dict[str, str]] = []
     slowest = {"seconds": 0.0, "kind": ""}
     with tempfile.TemporaryDirectory() as folder:
-        kinds = targets(Path(folder))
+        kinds = [*targets(Path(folder)), *(hostile(Path(folder))[:1] if compiler() else ())]
+        kinds = [kind for kind in kinds if options.only in kind.name]
         streams = [damaged(target, random.Random(f"{options.seed} {target.name}")) for target in kinds]
         end = time.monotonic() + 60 * options.minutes
         while time.monotonic() < end:

@@ -1,6 +1,6 @@
 """run.c under sanitisers, given damaged and hostile files: many in one process, which ends at the first mistake.
 
-    hostile(folder)     kinds of files to damage, as tests/weights/mutations.py has them; KeyboardInterrupt is passed on
+    target, process = hostile(folder)     what tests/weights/mutations.py can damage, and the process it goes through
 
 Sound examples hold all forms of weights, both kinds of tokenizers and all shapes. A refusal is what run.c says with an
 error; a failure is anything that AddressSanitizer or UndefinedBehaviorSanitizer finds, a crash, or no answer.
@@ -12,7 +12,6 @@ import random
 import select
 import struct
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -122,15 +121,17 @@ class Hostile:
         except BrokenPipeError:
             answer = b""
         if answer[:1] not in (b"0", b"1"):
-            self.close()
+            self.process.kill()
+            self.process = None
             raise AssertionError(self.log.read_text("utf-8", "replace")[:2000] or "no answer")
         return answer
 
     def close(self) -> None:
-        if self.process:
-            self.process.kill()
-            self.process.communicate()
-        self.process = None
+        """Raise AssertionError if it ends badly: memory that was never freed, for one."""
+        process, self.process = self.process, None
+        if process:
+            process.communicate()
+            assert process.returncode == 0, self.log.read_text("utf-8", "replace")[:2000]
 
 
 def _text(rng: random.Random) -> bytes:
@@ -139,11 +140,8 @@ def _text(rng: random.Random) -> bytes:
     return b"".join(rng.choice(kinds) for _ in range(rng.randrange(12)))
 
 
-def hostile(folder: Path) -> Iterator[Target]:
-    """One Target: any of the sound files, damaged, through run.c."""
+def hostile(folder: Path) -> tuple[Target, Hostile]:
+    """The sound files, to be damaged, and the process that they go through."""
     sound = seeds(folder)
     place, process = folder / "damaged-for-run-c.gguf", Hostile(folder, sound[:8])
-    try:
-        yield Target("gguf for run.c", tuple(sound), place, lambda: process.attempt(place.read_bytes()))
-    finally:
-        process.close()
+    return Target("gguf for run.c", tuple(sound), place, lambda: process.attempt(place.read_bytes())), process
