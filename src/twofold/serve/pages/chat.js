@@ -1,4 +1,4 @@
-// The chat page: a thread of turns, the conversations beside it, and the next token on the other side.
+// The chat page: a thread of turns, the conversations on one side of it, the next token on the other.
 
 import { Answering } from "./answering.js";
 import { Trouble } from "./api.js";
@@ -41,6 +41,7 @@ class Chat {
     this.side = h("aside", { class: "side", id: "side", "aria-labelledby": "panel-name" }, this.panel.element);
     element.append(this.list, h("section", { class: "middle", "aria-label": "Chat" }, this.opening, this.setup.element, this.thread,
       h("div", { class: "below" }, this.notice, this.composer.element)), this.side);
+    this.side.addEventListener("toggle", () => this.views.get(this.target?.turn.id)?.mark(this.target.index, true));
     this.drawers = drawers(this.list, this.side);
     this.panel.colours.checked = this.colours;
     this.leaving = new AbortController();
@@ -249,7 +250,7 @@ class Chat {
     if (!view || !token) return;
     this.target = { turn, index, of: turn.tokens.length, token, before: turn.text.slice(0, view.tokenSpans()[index][0]) };
     this.panel.show(this.target);
-    view.mark(index, true);
+    view.mark(index, focus !== null);
     if (focus !== null) this.drawers.openSide();
     if (focus) this.panel.slider.focus();
   }
@@ -267,7 +268,6 @@ class Chat {
     return doubts.indexOf(Math.max(...doubts));
   }
 
-  /** Go on from another token than the one that was written. */
   pick(target, i) {
     if (this.busy) { this.tell("Wait for the answer to end, or stop it."); return; }
     const [text, p, bytes] = target.token.others[i], chosen = { ...target.token, text, p, bytes };
@@ -281,7 +281,6 @@ class Chat {
     this.drawers.close();
   }
 
-  /** The question of which only the first token was asked for becomes one that is asked. */
   asked({ draft }) {
     if (!draft) return path(this.talk).at(-1);
     this.composer.clear();

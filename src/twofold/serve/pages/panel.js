@@ -7,9 +7,9 @@ import { ends, spelled, spoken } from "./tokens.js";
 
 const KNOBS = [
   ["temperature", "Temperature", 0, 2, 0.05, (v) => v === 0 ? "0, always the likeliest" : v.toFixed(2)],
-  ["top_k", "Top-k", 0, 100, 1, (v) => v === 0 ? "all" : `${v} likeliest`],
+  ["top_k", "Top-k", 0, 100, 1, (v) => v || "all"],
   ["top_p", "Top-p", 0.01, 1, 0.01, (v) => v === 1 ? "1, all" : v.toFixed(2)],
-  ["min_p", "Min-p", 0, 0.5, 0.01, (v) => v === 0 ? "0, all" : `${v.toFixed(2)} of the likeliest`],
+  ["min_p", "Min-p", 0, 0.5, 0.01, (v) => v === 0 ? "0, all" : v.toFixed(2)],
 ];
 const FIRST = 8;
 
