@@ -352,9 +352,9 @@ static int n_cores(void) {
 }
 
 /* ── 3  Vectors ──────────────────────────────────────────────────────────────────────────────────────────────────────
-   All the arithmetic that counts is done on sixteen 32-bit lanes at once. What a processor has (P_…, of PARTS to the
-   sixteen) is named here once for each kind of processor, and nothing below knows which it is. The one instruction that
-   makes small integers fast is P_DOT: to each lane of a, add the products of four bytes of w and the four bytes x. */
+   All the arithmetic that counts is done on sixteen 32-bit lanes at once, of which a processor takes WIDTH at a time.
+   What no operator says is named here once for each kind of processor (P_…), and nothing below knows which it is. What
+   makes small whole numbers fast is P_DOT: to each lane of a, it adds the products of four bytes of w and of x. */
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
@@ -377,142 +377,90 @@ static uint16_t to_half(float x) { /* to nearest even; too large becomes infinit
     return (uint16_t)(sign | (((rest + 0xFFF + (rest >> 13 & 1)) >> 13) - 0x1C000));
 }
 
+#define VECTORS(N) enum { WIDTH = N };                                                     \
+    typedef float pf __attribute__((vector_size(4 * N)));                                   \
+    typedef int32_t pi __attribute__((vector_size(4 * N)));                                 \
+    typedef uint32_t pu __attribute__((vector_size(4 * N)))
+
 #if defined __AVX512VNNI__ && defined __AVX512BW__ && defined __AVX512VL__ && !defined TF_PLAIN
 #include <immintrin.h>
 #define KERNEL "avx512-vnni"
-enum { PARTS = 1, SIGN = 128 }; /* bytes of weights are unsigned for this P_DOT: 128 too large, taken off at the end */
-typedef __m512 pf;
-typedef __m512i pi;
+enum { SIGN = 128 }; /* this P_DOT takes w without a sign: 128 is added to the weights, and taken off at the end */
+VECTORS(16);
 #define P_SET(x) _mm512_set1_ps(x)
-#define P_LOAD(at) _mm512_loadu_ps(at)
-#define P_STORE(at, a) _mm512_storeu_ps(at, a)
-#define P_ADD(a, b) _mm512_add_ps(a, b)
-#define P_MUL(a, b) _mm512_mul_ps(a, b)
 #define P_FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
-#define P_MAX(a, b) _mm512_max_ps(a, b)
 #define P_HALVES(at) _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(at)))
 #define P_TO_HALVES(at, a) _mm256_storeu_si256((void *)(at), _mm512_cvtps_ph(a, 0))
 #define P_BYTES(at) _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)(at))))
-#define P_INTS(at) _mm512_loadu_si512(at)
-#define P_AND(a, mask) _mm512_and_si512(a, _mm512_set1_epi32((int)(mask)))
-#define P_OR(a, b) _mm512_or_si512(a, b)
-#define P_LEFT(a, n) _mm512_slli_epi32(a, n)
-#define P_RIGHT(a, n) _mm512_srli_epi32(a, n)
-#define P_FLOAT(a) _mm512_cvtepi32_ps(a)
-#define P_AS_FLOAT(a) _mm512_castsi512_ps(a)
-#define P_ZERO() _mm512_setzero_si512()
-#define P_DOT(a, w, x) _mm512_dpbusd_epi32(a, w, _mm512_set1_epi32(x))
+#define P_DOT(a, w, x) (pi)_mm512_dpbusd_epi32((__m512i)(a), (__m512i)(w), _mm512_set1_epi32(x))
 #define P_DOT_SIGNED P_DOT
 #elif defined __AVX2__ && defined __FMA__ && defined __F16C__ && !defined TF_PLAIN
 #include <immintrin.h>
 #define KERNEL "avx2"
-enum { PARTS = 2, SIGN = 0 };
-typedef __m256 pf;
-typedef __m256i pi;
+enum { SIGN = 0 };
+VECTORS(8);
 #define P_SET(x) _mm256_set1_ps(x)
-#define P_LOAD(at) _mm256_loadu_ps(at)
-#define P_STORE(at, a) _mm256_storeu_ps(at, a)
-#define P_ADD(a, b) _mm256_add_ps(a, b)
-#define P_MUL(a, b) _mm256_mul_ps(a, b)
 #define P_FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
-#define P_MAX(a, b) _mm256_max_ps(a, b)
 #define P_HALVES(at) _mm256_cvtph_ps(_mm_loadu_si128((const void *)(at)))
 #define P_TO_HALVES(at, a) _mm_storeu_si128((void *)(at), _mm256_cvtps_ph(a, 0))
 #define P_BYTES(at) _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)(at))))
-#define P_INTS(at) _mm256_loadu_si256((const void *)(at))
-#define P_AND(a, mask) _mm256_and_si256(a, _mm256_set1_epi32((int)(mask)))
-#define P_OR(a, b) _mm256_or_si256(a, b)
-#define P_LEFT(a, n) _mm256_slli_epi32(a, n)
-#define P_RIGHT(a, n) _mm256_srli_epi32(a, n)
-#define P_FLOAT(a) _mm256_cvtepi32_ps(a)
-#define P_AS_FLOAT(a) _mm256_castsi256_ps(a)
-#define P_ZERO() _mm256_setzero_si256()
-#define P_DOT(a, w, x) dot_bytes(a, w, _mm256_set1_epi32(x))
-#define P_DOT_SIGNED(a, w, x) dot_bytes(a, _mm256_abs_epi8(w), _mm256_sign_epi8(_mm256_set1_epi32(x), w))
-INLINE pi dot_bytes(pi a, pi w, pi x) { /* two products at most 128 · 127 each fit the 16 bits between */
-    return _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1)));
+#define P_DOT(a, w, x) dot_bytes(a, (__m256i)(w), _mm256_set1_epi32(x))
+#define P_DOT_SIGNED(a, w, x) dot_bytes(a, _mm256_abs_epi8((__m256i)(w)), _mm256_sign_epi8(_mm256_set1_epi32(x), (__m256i)(w)))
+INLINE pi dot_bytes(pi a, __m256i w, __m256i x) { /* w has no sign; two products of 128 · 127 fit into 16 bits */
+    return a + (pi)_mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1));
 }
 #elif defined __ARM_FEATURE_DOTPROD && !defined TF_PLAIN
 #include <arm_neon.h>
 #define KERNEL "neon-dot"
-enum { PARTS = 4, SIGN = 0 };
-typedef float32x4_t pf;
-typedef int32x4_t pi;
+enum { SIGN = 0 };
+VECTORS(4);
 #define P_SET(x) vdupq_n_f32(x)
-#define P_LOAD(at) vld1q_f32(at)
-#define P_STORE(at, a) vst1q_f32(at, a)
-#define P_ADD(a, b) vaddq_f32(a, b)
-#define P_MUL(a, b) vmulq_f32(a, b)
 #define P_FMA(a, b, c) vfmaq_f32(c, a, b)
-#define P_MAX(a, b) vmaxq_f32(a, b)
 #define P_HALVES(at) vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(at)))
 #define P_TO_HALVES(at, a) vst1_u16(at, vreinterpret_u16_f16(vcvt_f16_f32(a)))
-#define P_BYTES(at) vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four_bytes(at)))))))
-#define P_INTS(at) vld1q_s32((const int32_t *)(at))
-#define P_AND(a, mask) vandq_s32(a, vdupq_n_s32((int)(mask)))
-#define P_OR(a, b) vorrq_s32(a, b)
-#define P_LEFT(a, n) vshlq_s32(a, vdupq_n_s32(n))
-#define P_RIGHT(a, n) vreinterpretq_s32_u32(vshlq_u32(vreinterpretq_u32_s32(a), vdupq_n_s32(-(n))))
-#define P_FLOAT(a) vcvtq_f32_s32(a)
-#define P_AS_FLOAT(a) vreinterpretq_f32_s32(a)
-#define P_ZERO() vdupq_n_s32(0)
-#define P_DOT(a, w, x) vdotq_s32(a, vreinterpretq_s8_s32(w), vreinterpretq_s8_s32(vdupq_n_s32(x)))
+#define P_BYTES(at) ((pf){(at)[0], (at)[1], (at)[2], (at)[3]})
+#define P_DOT(a, w, x) (pi)vdotq_s32((int32x4_t)(a), (int8x16_t)(w), vreinterpretq_s8_s32(vdupq_n_s32(x)))
 #define P_DOT_SIGNED P_DOT
 #else
 #define KERNEL "c"
-enum { PARTS = 16, SIGN = 0 };
-typedef float pf;
-typedef uint32_t pi;
-#define P_SET(x) (x)
-#define P_LOAD(at) (*(at))
-#define P_STORE(at, a) (*(at) = (a))
-#define P_ADD(a, b) ((a) + (b))
-#define P_MUL(a, b) ((a) * (b))
+enum { SIGN = 0 };
+VECTORS(4);
+#define P_SET(x) ((pf){x, x, x, x})
 #define P_FMA(a, b, c) ((a) * (b) + (c))
-#define P_MAX(a, b) ((a) > (b) ? (a) : (b))
-#define P_HALVES(at) from_half(*(at))
-#define P_TO_HALVES(at, a) (*(at) = to_half(a))
-#define P_BYTES(at) ((float)*(at))
-#define P_INTS(at) ((uint32_t)four_bytes(at))
-#define P_AND(a, mask) ((a) & (mask))
-#define P_OR(a, b) ((a) | (b))
-#define P_LEFT(a, n) ((a) << (n))
-#define P_RIGHT(a, n) ((a) >> (n))
-#define P_FLOAT(a) ((float)(int32_t)(a))
-#define P_AS_FLOAT(a) from_bits(a)
-#define P_ZERO() 0
-#define P_DOT(a, w, x) dot_bytes(a, w, (uint32_t)(x))
+#define P_HALVES(at) ((pf){from_half((at)[0]), from_half((at)[1]), from_half((at)[2]), from_half((at)[3])})
+#define P_TO_HALVES(at, a) for (int j = 0; j < 4; j++) (at)[j] = to_half((a)[j])
+#define P_BYTES(at) ((pf){(at)[0], (at)[1], (at)[2], (at)[3]})
+#define P_DOT(a, w, x) dot_bytes(a, (pu)(w), (uint32_t)(x))
 #define P_DOT_SIGNED P_DOT
-INLINE pi dot_bytes(pi a, pi w, pi x) {
-    for (int i = 0; i < 32; i += 8) a += (pi)((int8_t)(w >> i) * (int8_t)(x >> i));
+INLINE pi dot_bytes(pi a, pu w, uint32_t x) {
+    for (int i = 0; i < 32; i += 8) a += ((pi)(w << i) >> 24) * ((int32_t)(x << i) >> 24);
     return a;
 }
 #endif
 
-enum { LANES = 16, WIDTH = LANES / PARTS };
+enum { LANES = 16, PARTS = LANES / WIDTH };
 typedef struct { pf p[PARTS]; } vf; /* sixteen floats */
 typedef struct { pi p[PARTS]; } vi; /* sixteen integers, or sixty-four bytes */
 
-#define ALL(TYPE, EXPRESSION) TYPE y; UNROLL for (int i = 0; i < PARTS; i++) y.p[i] = (EXPRESSION); return y
-INLINE vf f_set(float x) { ALL(vf, P_SET(x)); }
-INLINE vf f_load(const float *at) { ALL(vf, P_LOAD(at + i * WIDTH)); }
-INLINE vf f_add(vf a, vf b) { ALL(vf, P_ADD(a.p[i], b.p[i])); }
-INLINE vf f_mul(vf a, vf b) { ALL(vf, P_MUL(a.p[i], b.p[i])); }
-INLINE vf f_fma(vf a, vf b, vf c) { ALL(vf, P_FMA(a.p[i], b.p[i], c.p[i])); }
-INLINE vf f_max(vf a, vf b) { ALL(vf, P_MAX(a.p[i], b.p[i])); }
-INLINE vf f_halves(const uint16_t *at) { ALL(vf, P_HALVES(at + i * WIDTH)); }
-INLINE vf f_bytes(const int8_t *at) { ALL(vf, P_BYTES(at + i * WIDTH)); }
-INLINE vf f_of(vi a) { ALL(vf, P_FLOAT(a.p[i])); }
-INLINE vf f_as(vi a) { ALL(vf, P_AS_FLOAT(a.p[i])); }
-INLINE vi i_zero(void) { ALL(vi, P_ZERO()); }
-INLINE vi i_load(const uint8_t *at) { ALL(vi, P_INTS(at + 4 * i * WIDTH)); }
-INLINE vi i_and(vi a, uint32_t mask) { ALL(vi, P_AND(a.p[i], mask)); }
-INLINE vi i_or(vi a, vi b) { ALL(vi, P_OR(a.p[i], b.p[i])); }
-INLINE vi i_left(vi a, int n) { ALL(vi, P_LEFT(a.p[i], n)); }
-INLINE vi i_right(vi a, int n) { ALL(vi, P_RIGHT(a.p[i], n)); }
-INLINE vi i_dot(vi a, vi w, const int8_t *x) { ALL(vi, P_DOT(a.p[i], w.p[i], four_bytes(x))); }
-INLINE vi i_dot_signed(vi a, vi w, const int8_t *x) { ALL(vi, P_DOT_SIGNED(a.p[i], w.p[i], four_bytes(x))); }
-INLINE void f_store(float *at, vf a) { UNROLL for (int i = 0; i < PARTS; i++) P_STORE(at + i * WIDTH, a.p[i]); }
+#define EACH(TYPE, EXPRESSION) TYPE y; UNROLL for (int i = 0; i < PARTS; i++) y.p[i] = (EXPRESSION); return y
+INLINE vf f_set(float x) { EACH(vf, P_SET(x)); }
+INLINE vf f_add(vf a, vf b) { EACH(vf, a.p[i] + b.p[i]); }
+INLINE vf f_mul(vf a, vf b) { EACH(vf, a.p[i] * b.p[i]); }
+INLINE vf f_fma(vf a, vf b, vf c) { EACH(vf, P_FMA(a.p[i], b.p[i], c.p[i])); }
+INLINE vf f_max(vf a, vf b) { EACH(vf, (pf)(((pi)a.p[i] & (a.p[i] > b.p[i])) | ((pi)b.p[i] & ~(a.p[i] > b.p[i])))); }
+INLINE vf f_halves(const uint16_t *at) { EACH(vf, P_HALVES(at + i * WIDTH)); }
+INLINE vf f_bytes(const int8_t *at) { EACH(vf, P_BYTES(at + i * WIDTH)); }
+INLINE vf f_of(vi a) { EACH(vf, __builtin_convertvector(a.p[i], pf)); }
+INLINE vf f_as(vi a) { EACH(vf, (pf)a.p[i]); }
+INLINE vi i_and(vi a, uint32_t mask) { EACH(vi, a.p[i] & (int32_t)mask); }
+INLINE vi i_or(vi a, vi b) { EACH(vi, a.p[i] | b.p[i]); }
+INLINE vi i_left(vi a, int n) { EACH(vi, (pi)((pu)a.p[i] << n)); }
+INLINE vi i_right(vi a, int n) { EACH(vi, (pi)((pu)a.p[i] >> n)); }
+INLINE vi i_dot(vi a, vi w, const int8_t *x) { EACH(vi, P_DOT(a.p[i], w.p[i], four_bytes(x))); }
+INLINE vi i_dot_signed(vi a, vi w, const int8_t *x) { EACH(vi, P_DOT_SIGNED(a.p[i], w.p[i], four_bytes(x))); }
+INLINE vf f_load(const float *at) { vf y; memcpy(&y, at, sizeof y); return y; }
+INLINE vi i_load(const uint8_t *at) { vi y; memcpy(&y, at, sizeof y); return y; }
+INLINE void f_store(float *at, vf a) { memcpy(at, &a, sizeof a); }
 INLINE void f_to_halves(uint16_t *at, vf a) { UNROLL for (int i = 0; i < PARTS; i++) P_TO_HALVES(at + i * WIDTH, a.p[i]); }
 
 INLINE float sum_of(vf a) {
@@ -765,7 +713,7 @@ INLINE void integers(const int form, const int nb, const matrix *w, const uint8_
         UNROLL for (int c = 0; c < nb; c++) {
             const int8_t *at = x + c * GROUP;
             const float *t = xs + c * 4;
-            vi a = i_zero(), b = i_zero();
+            vi a = {{{0}}}, b = a;
             UNROLL for (int j = 0; j < 4; j++) a = form == INT8 ? i_dot_signed(a, q[j], at + 4 * j) : i_dot(a, q[j], at + 4 * j);
             if (!split) b = a;
             UNROLL for (int j = 4; j < 8; j++) b = form == INT8 ? i_dot_signed(b, q[j], at + 4 * j) : i_dot(b, q[j], at + 4 * j);
@@ -1339,12 +1287,11 @@ static void weigh(row *r, int at, int n, const float *scales, int e_room) {
         if (p < r->from - at || p >= r->to - at || p >= n) r->scores[p] = -INFINITY;
     vf most = f_set(r->most);
     for (int p = 0; p < n; p += LANES) most = f_max(f_load(r->scores + p), most);
-    float now = largest_of(most), shrink = exp_of(r->most - now);
+    float now = largest_of(most), shrink = exp_of(r->most - now), sum[LANES] = {0}, all = 0;
     if (now == -INFINITY) { /* it sees nothing here, and has seen nothing */
         memset(r->scores, 0, (size_t)n * sizeof(float));
         return;
     }
-    float sum[LANES] = {0}, all = 0;
     for (int p = 0; p < n; p += LANES)
         for (int i = 0; i < LANES; i++) r->scores[p + i] = exp_of(r->scores[p + i] - now), sum[i] += r->scores[p + i];
     for (int i = 0; i < LANES; i++) all += sum[i];
