@@ -35,7 +35,7 @@ QUESTIONS = (
     "Name three fruits.",
     "Here is a text, repeated: the quick brown fox jumps over the lazy dog. " * 16 + "What is it about?",
 )
-CALM_SECONDS = 3  # of asking before anything is counted
+CALM_SECONDS = 10  # of asking before anything is counted
 
 
 @dataclass
@@ -109,7 +109,7 @@ def resident(pid: int | None) -> int | None:
 
 
 async def measured(url: str, model: str, options: argparse.Namespace, pid: int | None) -> dict[str, object]:
-    await load(url, model, options.streams, CALM_SECONDS, 8)
+    await load(url, model, options.streams, CALM_SECONDS, options.tokens)
     memory = [resident(pid)]
 
     async def watch() -> None:

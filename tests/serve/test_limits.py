@@ -157,6 +157,14 @@ def test_a_mistake_on_the_command_line_gets_words_and_exit_code_2(models, argume
     assert "Traceback" not in done.stderr
 
 
+def test_a_missing_library_is_named_with_the_extra_that_brings_it(models):
+    without = "import sys; sys.modules['starlette'] = None\n"
+    done = subprocess.run([sys.executable, "-c", without + CODE, "serve", str(models / "tiny")], capture_output=True,
+                          text=True, timeout=60)  # fmt: skip
+    assert done.returncode == 2
+    assert "pip install 'twofold[serve]'" in done.stderr
+
+
 HASTY = """
 from twofold.serve import settings
 chosen = dict(idle_seconds=1, body_seconds=1, unread_seconds=1)
