@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pydoc_data.topics import topics
 
@@ -27,7 +30,7 @@ from twofold.weights.parameters import save
 
 from ..tokenizer.examples import CORNERS, TEXT
 from ..weights.models import config_of, random_state, small_tokenizer, tiny_parameters
-from .compiled import SOURCE, needs_compiler, run
+from .compiled import SOURCE, needs_compiler, program, run
 
 pytestmark = needs_compiler
 
@@ -268,6 +271,17 @@ def test_a_mistake_is_told_in_a_line_with_the_way_out(tmp_path, arguments, says)
     done = run(*(str(tmp_path / "p.gguf") if argument == "MODEL" else argument for argument in arguments))
     assert says in done.stdout + done.stderr
     assert done.returncode == (2 if arguments else 0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to send")
+def test_ctrl_c_stops_the_text(tmp_path):
+    opened(train_bpe([TEXT], 300, "gpt-2", specials=()), tmp_path)  # without an end-of-text, so that it goes on
+    command = [str(program()), str(tmp_path / "gpt-2.gguf"), "hello", "-n", "2000000000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout.read(100).startswith(b"hello")
+        running.send_signal(signal.SIGINT)
+        assert running.communicate()[0].endswith(b"\n")
+    assert running.returncode == 130
 
 
 LLAMA3 = (

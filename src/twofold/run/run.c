@@ -2298,7 +2298,7 @@ static int answer(session *s) {
     int made = tf_generate(s->model, s->cache, s->said.ids, before, (int)s->n, &s->sampling, 0, show_token, s);
     answering = 0, show_bytes(s, 1), puts(""), fflush(stdout);
     if (made < 0 || s->said.failed) return made < 0 ? 0 : fail("out of memory");
-    if (s->verbose)
+    if (s->verbose && made)
         fprintf(stderr, "read %d tokens, %.0f per second; wrote %d, %.0f per second\n", read, read / (s->first - begun),
                 made, made > 1 ? (made - 1) / (s->last - s->first) : 0);
     if (before + made > room) fprintf(stderr, "past its context, %d, it saw the latest only\n", room);
