@@ -163,12 +163,14 @@ class Chat {
 
   drawTurn(turn) {
     if (this.answering.talk !== this.talk) return;
-    const view = this.views.get(turn.id), page = document.documentElement;
-    if (!view) return;
-    const atEnd = page.scrollHeight - page.clientHeight - page.scrollTop < 80;
-    view.draw();
-    this.drawFoot(view);
-    this.paint();
+    const view = this.views.get(turn.id);
+    if (view) this.follow(() => { view.draw(); this.drawFoot(view); this.paint(); });
+  }
+
+  /** Who reads at the end stays there. */
+  follow(draw) {
+    const page = document.documentElement, atEnd = page.scrollHeight - page.clientHeight - page.scrollTop < 80;
+    draw();
     if (atEnd) page.scrollTop = page.scrollHeight;
   }
 
@@ -176,7 +178,7 @@ class Chat {
     if (trouble) this.problems.set(turn, trouble); else this.problems.delete(turn);
     if (["gone", "key"].includes(trouble?.kind)) this.trouble(trouble);
     if (this.views.has(turn.id)) {
-      this.drawThread();
+      this.follow(() => this.drawThread());
       if (!trouble) this.lookAtDoubt(turn);
     }
     this.shell.say(trouble ? trouble.message : `The answer has ended, ${count(turn.tokens?.length ?? 0, "token")}.`);
