@@ -31,7 +31,7 @@ VERBS = {
     "make": "Text in, a language model in two files out, inside a time budget.",
     "chat": "Talk with a model in the terminal.",
     "complete": "Continue a text with a model.",
-    "serve": "Serve models over HTTP: OpenAI's protocol, and a chat page.",
+    "serve": "Serve models to programs that speak OpenAI's protocol, and a chat page to browsers.",
     "evaluate": "Measure a model's bits per byte on any text.",
     "count": "Count parameters, FLOPs and memory of a shape or a model.",
     "data": "Read, clean, deduplicate and split text.",
