@@ -240,7 +240,7 @@ F32 = ("F32", np.ones(WIDTH, np.float32))
 
 
 @pytest.mark.parametrize(("changes", "says"), [
-    ({"general.architecture": "mamba"}, "'mamba' cannot be run; gpt2, llama, qwen3"),
+    ({"general.architecture": "mamba"}, "a 'mamba' model cannot be run; gpt2, llama, qwen3"),
     ({"twofold.context_length": 0}, "twofold.context_length is 0"),
     ({"twofold.attention.head_count_kv": 2}, "1 heads over 2"),
     ({"twofold.attention.key_length": 2000}, "of width 2000"),

@@ -19,10 +19,11 @@
       11  the choice      scores -> one token; it joins the text, and again from 9
       12  the command     what to run, how a conversation goes, and how it is shown
 
-   Axes: s sequence, t positions seen so far, h head, d model width, e head width, f feed-forward width, v vocabulary. */
+   Axes: s sequence, t positions seen so far, h head, d model width, e head width, f feed-forward, v vocabulary. */
 
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
@@ -34,13 +35,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#ifndef _WIN32
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
-#endif
 
 /* ── 1  The file ─────────────────────────────────────────────────────────────────────────────────────────────────────
    "GGUF", a version, two counts; named values; each tensor's name, sizes, type and place; then the numbers themselves.
@@ -62,10 +60,9 @@ typedef struct {
 typedef struct { text name; int n_dims, type; uint64_t sizes[4], offset; } tensor; /* sizes innermost first */
 
 typedef struct {
-    const uint8_t *bytes; /* the whole file while it is being loaded; later only the header */
+    const uint8_t *bytes; /* the whole file, mapped or someone else's */
     size_t size, start;   /* the tensors' bytes begin at start */
-    int mapped;
-    int n_entries, n_tensors;
+    int mapped, n_entries, n_tensors;
     entry *entries;
     tensor *tensors;
 } gguf;
@@ -172,12 +169,8 @@ static int read_tensor(cursor *c, tensor *t) {
 }
 
 static void gguf_close(gguf *g) {
-    if (!g) return;
-#ifndef _WIN32
-    if (g->mapped > 0) munmap((void *)g->bytes, g->size);
-#endif
-    if (!g->mapped) free((void *)g->bytes);
-    free(g->entries), free(g->tensors), free(g);
+    if (g && g->mapped) munmap((void *)g->bytes, g->size);
+    if (g) free(g->entries), free(g->tensors), free(g);
 }
 
 /* Reads the header of g->bytes. 1, or 0 with a message. */
@@ -192,14 +185,12 @@ static int gguf_read(gguf *g, const char *name) {
     if (g->size > MOST_HEADER) c.end = g->bytes + MOST_HEADER;
     g->entries = calloc(n_entries + 1, sizeof *g->entries), g->tensors = calloc(n_tensors + 1, sizeof *g->tensors);
     if (!g->entries || !g->tensors) return fail("out of memory");
-    for (; g->n_entries < (int)n_entries; g->n_entries++)
-        if (!read_entry(&c, &g->entries[g->n_entries]))
-            return fail("%s is truncated or damaged near byte %zu: its value %d makes no sense", name,
-                        (size_t)(c.at - g->bytes), g->n_entries + 1);
-    for (; g->n_tensors < (int)n_tensors; g->n_tensors++)
-        if (!read_tensor(&c, &g->tensors[g->n_tensors]))
-            return fail("%s is truncated or damaged near byte %zu: its tensor %d makes no sense", name,
-                        (size_t)(c.at - g->bytes), g->n_tensors + 1);
+    while (g->n_entries < (int)n_entries && read_entry(&c, &g->entries[g->n_entries])) g->n_entries++;
+    int sound = g->n_entries == (int)n_entries;
+    while (sound && g->n_tensors < (int)n_tensors && read_tensor(&c, &g->tensors[g->n_tensors])) g->n_tensors++;
+    if (g->n_entries + g->n_tensors < (int)(n_entries + n_tensors))
+        return fail("%s is truncated or damaged near byte %zu: its value or tensor number %d makes no sense", name,
+                    (size_t)(c.at - g->bytes), g->n_entries + g->n_tensors + 1);
     double align = gguf_number(g, "general.alignment", 32);
     if (!(align >= 1 && align <= 1 << 20) || ((int)align & ((int)align - 1)))
         return fail("%s is damaged: general.alignment is %g", name, align);
@@ -209,52 +200,24 @@ static int gguf_read(gguf *g, const char *name) {
     return 1;
 }
 
-/* The file at a path, or n bytes in memory (path NULL), which must stay until gguf_keep_header. */
+/* The file at a path, or n bytes in memory (path NULL), which must stay while it is open. NULL, and why. */
 static gguf *gguf_open(const char *path, const void *bytes, size_t n) {
     gguf *g = calloc(1, sizeof *g);
     if (!g) return fail("out of memory"), NULL;
-    g->bytes = bytes, g->size = n, g->mapped = -1; /* -1: not ours to free */
+    g->bytes = bytes, g->size = n;
     if (path) {
-#ifdef _WIN32
-        FILE *file = fopen(path, "rb");
-        if (file) _fseeki64(file, 0, SEEK_END), g->size = (size_t)_ftelli64(file), rewind(file);
-        g->mapped = 0, g->bytes = file ? malloc(g->size + 1) : NULL;
-        int sound = g->bytes && fread((void *)g->bytes, 1, g->size, file) == g->size;
-        if (file) fclose(file);
-#else
         struct stat about;
         int file = open(path, O_RDONLY | O_CLOEXEC), sound = file >= 0 && !fstat(file, &about);
         if (sound && !S_ISREG(about.st_mode)) sound = 0, errno = S_ISDIR(about.st_mode) ? EISDIR : EINVAL;
         if (sound && (g->size = (size_t)about.st_size)) {
             g->bytes = mmap(NULL, g->size, PROT_READ, MAP_PRIVATE, file, 0);
-            sound = g->bytes != MAP_FAILED, g->mapped = sound;
+            sound = g->mapped = g->bytes != MAP_FAILED;
         }
         if (file >= 0) close(file);
-#endif
         if (!sound) return fail("cannot read %s: %s", path, strerror(errno)), free(g), NULL;
     }
     if (!gguf_read(g, path ? path : "the buffer")) return gguf_close(g), NULL;
     return g;
-}
-
-/* Let go of the file and keep a copy of its header: what has been read from it stays sound if the file changes. */
-static int gguf_keep_header(gguf *g) {
-    uint8_t *copy = malloc(g->start + 1);
-    if (!copy) return fail("out of memory");
-    memcpy(copy, g->bytes, g->start);
-    for (int i = 0; i < g->n_entries; i++) {
-        entry *e = &g->entries[i];
-        e->bytes = copy + (e->bytes - g->bytes);
-        if (e->key.n) e->key.at = (const char *)copy + (e->key.at - (const char *)g->bytes);
-    }
-    for (int i = 0; i < g->n_tensors; i++)
-        if (g->tensors[i].name.n) g->tensors[i].name.at = (const char *)copy + (g->tensors[i].name.at - (const char *)g->bytes);
-#ifndef _WIN32
-    if (g->mapped > 0) munmap((void *)g->bytes, g->size);
-#endif
-    if (!g->mapped) free((void *)g->bytes);
-    g->bytes = copy, g->size = g->start, g->mapped = 0;
-    return 1;
 }
 
 /* ── 2  Threads ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -319,7 +282,7 @@ static void *help(void *argument) {
     }
 }
 
-/* work(argument, i) for i = 0 … n - 1, n < 65536 - threads, in any order and on any thread; returns when all are done. */
+/* work(argument, i) for i = 0 … n - 1, n < 65536 - threads, in any order, on any thread; returns when all are done. */
 static void parallel(pool *p, void (*work)(void *, int), void *argument, int n) {
     if (p->n_threads == 1 || n == 1) {
         for (int i = 0; i < n; i++) work(argument, i);
@@ -415,7 +378,8 @@ VECTORS(8);
 #define P_TO_HALVES(at, a) _mm_storeu_si128((void *)(at), _mm256_cvtps_ph(a, 0))
 #define P_BYTES(at) _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)(at))))
 #define P_DOT(a, w, x) dot_bytes(a, (__m256i)(w), _mm256_set1_epi32(x))
-#define P_DOT_SIGNED(a, w, x) dot_bytes(a, _mm256_abs_epi8((__m256i)(w)), _mm256_sign_epi8(_mm256_set1_epi32(x), (__m256i)(w)))
+#define P_DOT_SIGNED(a, w, x) \
+    dot_bytes(a, _mm256_abs_epi8((__m256i)(w)), _mm256_sign_epi8(_mm256_set1_epi32(x), (__m256i)(w)))
 INLINE pi dot_bytes(pi a, __m256i w, __m256i x) { /* w has no sign; two products of 128 · 127 fit into 16 bits */
     return a + (pi)_mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1));
 }
@@ -471,7 +435,7 @@ INLINE vi i_dot_signed(vi a, vi w, const int8_t *x) { EACH(vi, P_DOT_SIGNED(a.p[
 INLINE vf f_load(const float *at) { vf y; memcpy(&y, at, sizeof y); return y; }
 INLINE vi i_load(const uint8_t *at) { vi y; memcpy(&y, at, sizeof y); return y; }
 INLINE void f_store(float *at, vf a) { memcpy(at, &a, sizeof a); }
-INLINE void f_to_halves(uint16_t *at, vf a) { UNROLL for (int i = 0; i < PARTS; i++) P_TO_HALVES(at + i * WIDTH, a.p[i]); }
+INLINE void f_to_halves(uint16_t *at, vf a) { for (int i = 0; i < PARTS; i++) P_TO_HALVES(at + i * WIDTH, a.p[i]); }
 
 INLINE float sum_of(vf a) {
     float x[LANES], sum = 0;
@@ -496,7 +460,7 @@ static float dot(const float *a, const float *b, int n) {
     return rest;
 }
 
-/* e^x to 1e-7: 2 to the whole part goes into the exponent's bits, a polynomial does the rest. Loops over it vectorise. */
+/* e^x to 1e-7: 2 to the whole part goes into the exponent's bits, a polynomial does the rest. Loops of it vectorise. */
 INLINE float exp_of(float x) {
     x = x < 88 ? x : 88;
     float whole = x * 1.44269504f + 12582912.0f, part = x * 1.44269504f - (whole - 12582912.0f); /* 1.5 · 2^23 rounds */
@@ -513,7 +477,7 @@ INLINE float exp_of(float x) {
 
 enum { GROUP = 32, HUGE_PAGE = 2 << 20 };
 typedef enum { FLOAT32, FLOAT16, BFLOAT16, INT8, INT4, INT4_MIN, INT6_MIN, INT6_SPLIT, N_FORMS } form;
-static const int SCALES[N_FORMS] = {0, 0, 0, 32, 32, 64, 64, 64}; /* bytes of a group of sixteen rows: what they share, */
+static const int SCALES[N_FORMS] = {0, 0, 0, 32, 32, 64, 64, 64}; /* bytes of a group of sixteen rows: scales, */
 static const int NUMBERS[N_FORMS] = {2048, 1024, 1024, 512, 256, 256, 384, 384}; /* then the numbers */
 
 enum { T_F32 = 0, T_F16 = 1, T_Q4_0 = 2, T_Q4_1 = 3, T_Q5_0 = 6, T_Q5_1 = 7, T_Q8_0 = 8, T_Q4_K = 12, T_Q5_K = 13,
@@ -544,6 +508,13 @@ static matrix matrix_of(int type, int rows, int cols) {
 }
 
 static uint16_t half_at(const uint8_t *at) { return (uint16_t)(at[0] | at[1] << 8); }
+
+/* Number i of an array of floats. */
+static float float_at(int type, const uint8_t *at, int i) {
+    if (type == T_F32) return from_bits((uint32_t)four_bytes(at + 4 * (size_t)i));
+    uint16_t half = half_at(at + 2 * (size_t)i);
+    return type == T_F16 ? from_half(half) : from_bits((uint32_t)half << 16);
+}
 
 /* Group g of a row of whole numbers: q, and the two halves that say d and m (in INT6_SPLIT, d and the second d). */
 static void unpack(int type, const uint8_t *row, int g, uint8_t *q, uint16_t *scale) {
@@ -627,17 +598,18 @@ static void matrix_row(const matrix *w, int r, float *y) {
     const uint8_t *tile = w->bytes + (size_t)(r / LANES) * w->tile_bytes;
     int lane = r % LANES;
     for (int i = 0; i < w->cols; i++) {
-        if (w->form == FLOAT32) memcpy(&y[i], tile + (i * LANES + lane) * 4, 4);
-        else if (w->form == FLOAT16) y[i] = from_half(half_at(tile + (i * LANES + lane) * 2));
-        else if (w->form == BFLOAT16) y[i] = from_bits((uint32_t)half_at(tile + (i / 2 * LANES + lane) * 4 + i % 2 * 2) << 16);
+        if (w->form == BFLOAT16) y[i] = float_at(T_BF16, tile, (i / 2 * LANES + lane) * 2 + i % 2);
+        else if (is_float(w->form)) y[i] = float_at(w->type, tile, i * LANES + lane);
         else {
-            int j = i % GROUP, has_min = w->form == INT4_MIN || w->form == INT6_MIN;
-            const uint8_t *s = tile + (size_t)(i / GROUP) * w->group_bytes + lane * 2, *at = s + SCALES[w->form] + lane * 2;
-            int q = w->form != INT8 ? at[j / 4 % 4 * 64 + j % 4] >> j / 16 * 4 & 15
-                    : SIGN ? at[j / 4 * 64 + j % 4] : (int8_t)at[j / 4 * 64 + j % 4];
-            if (w->form >= INT6_MIN) q |= (at[256 + j / 16 * 64 + j % 4] >> j / 4 % 4 * 2 & 3) << 4;
+            int j = i % GROUP, has_min = w->form == INT4_MIN || w->form == INT6_MIN, q;
+            const uint8_t *s = tile + i / GROUP * w->group_bytes + lane * 2;
+            const uint8_t *at = s + SCALES[w->form] + lane * 2 + j % 4;
+            if (w->form == INT8) q = (int8_t)(at[j / 4 * 64] ^ SIGN);
+            else q = at[j / 4 % 4 * 64] >> j / 16 * 4 & 15;
+            if (w->form >= INT6_MIN) q |= (at[256 + j / 16 * 64] >> j / 4 % 4 * 2 & 3) << 4;
             float d = from_half(half_at(w->form == INT6_SPLIT ? s + j / 16 * 32 : s));
-            y[i] = d * (float)q + (has_min ? from_half(half_at(s + 32)) : d * shift_of(w->form));
+            float m = has_min ? from_half(half_at(s + 32)) : w->form == INT8 ? 0 : d * shift_of(w->form);
+            y[i] = d * (float)q + m;
         }
     }
 }
@@ -652,7 +624,7 @@ static void matrix_row(const matrix *w, int r, float *y) {
 enum { PANEL = 8 };
 
 typedef struct {
-    int n, cols, floats, integers; /* n vectors, padded with zeros to cols, a multiple of GROUP; which of the two is wanted */
+    int n, cols, floats, integers; /* n vectors, padded with zeros to cols, a multiple of GROUP; wanted as which */
     float *x, *scales;             /* scales: d', d' · sum, and d' · sum of the first half and of the second */
     int8_t *q;
 } input;
@@ -713,7 +685,7 @@ INLINE void integers(const int form, const int nb, const matrix *w, const uint8_
         if (form >= INT6_MIN) {
             UNROLL for (int j = 0; j < 8; j++) {
                 vi high = i_load(data + 256 + j / 4 * 64);
-                high = j % 4 == 0 ? i_left(high, 4) : j % 4 == 1 ? i_left(high, 2) : j % 4 == 3 ? i_right(high, 2) : high;
+                high = j % 4 < 2 ? i_left(high, 4 - j % 4 * 2) : i_right(high, j % 4 * 2 - 4);
                 q[j] = i_or(q[j], i_and(high, 0x30303030));
             }
         }
@@ -724,9 +696,11 @@ INLINE void integers(const int form, const int nb, const matrix *w, const uint8_
             const int8_t *at = x + c * GROUP;
             const float *t = xs + c * 4;
             vi a = {{{0}}}, b = a;
-            UNROLL for (int j = 0; j < 4; j++) a = form == INT8 ? i_dot_signed(a, q[j], at + 4 * j) : i_dot(a, q[j], at + 4 * j);
+#define DOT(a, j) a = form == INT8 ? i_dot_signed(a, q[j], at + 4 * j) : i_dot(a, q[j], at + 4 * j)
+            UNROLL for (int j = 0; j < 4; j++) DOT(a, j);
             if (!split) b = a;
-            UNROLL for (int j = 4; j < 8; j++) b = form == INT8 ? i_dot_signed(b, q[j], at + 4 * j) : i_dot(b, q[j], at + 4 * j);
+            UNROLL for (int j = 4; j < 8; j++) DOT(b, j);
+#undef DOT
             if (split) {
                 sum[c] = f_fma(f_mul(f_of(a), f_set(t[0])), d, f_fma(d_shift, f_set(t[2]), sum[c]));
                 sum[c] = f_fma(f_mul(f_of(b), f_set(t[0])), e, f_fma(e_shift, f_set(t[3]), sum[c]));
@@ -741,7 +715,8 @@ INLINE void integers(const int form, const int nb, const matrix *w, const uint8_
 }
 
 /* Sixteen rows of floats times nb vectors. A lone vector is summed in four parts, so that no sum waits for the last. */
-INLINE void floats(const int form, const int nb, const matrix *w, const uint8_t *data, const float *x, int width, float *y) {
+INLINE void floats(const int form, const int nb, const matrix *w, const uint8_t *data, const float *x, int width,
+                   float *y) {
     const int parts = nb < 3 ? 4 : 1, each = 4 / parts;
     vf sum[4 * PANEL];
     UNROLL for (int c = 0; c < nb * parts; c++) sum[c] = f_set(0);
@@ -787,10 +762,13 @@ static void tile_times(const matrix *w, int tile, const input *in, int column, i
     }
 }
 
+static int share(int n, int i, int of) { return (int)((int64_t)n * i / of); } /* where part i of n begins */
+
 /* Up to three matrices that read the same x, each with its own place for what comes out. */
 typedef struct {
     const input *in;
-    int n_parts, side_by_side, n_chunks; /* side by side: the parts have the same rows, and a chunk takes them together */
+    int n_parts, side_by_side; /* side by side: the parts have the same rows, and a chunk takes them together */
+    int n_tiles, n_chunks;
     struct { const matrix *w; float *y; int stride, add; } part[3];
     void (*then)(void *, int first, int last); /* done by whoever has done rows first … last of side-by-side parts */
     void *argument;
@@ -811,9 +789,7 @@ static void product_tile(const product *p, int part, int tile, int column, int n
 
 static void product_chunk(void *argument, int chunk) {
     const product *p = argument;
-    int tiles = 0;
-    for (int i = 0; i < (p->side_by_side ? 1 : p->n_parts); i++) tiles += n_tiles(p->part[i].w);
-    int from = (int)((int64_t)tiles * chunk / p->n_chunks), to = (int)((int64_t)tiles * (chunk + 1) / p->n_chunks);
+    int from = share(p->n_tiles, chunk, p->n_chunks), to = share(p->n_tiles, chunk + 1, p->n_chunks);
     for (int first = 0; first < p->in->n; first += PANEL)
         for (int t = from; t < to; t++)
             for (int c = first, end = first + panel_width(p->in, first), nb; c < end; c += nb) {
@@ -823,14 +799,15 @@ static void product_chunk(void *argument, int chunk) {
                 product_tile(p, part, tile, c, nb);
                 for (int i = 1; p->side_by_side && i < p->n_parts; i++) product_tile(p, i, tile, c, nb);
             }
-    if (p->then) p->then(p->argument, from * LANES, to * LANES < p->part[0].w->rows ? to * LANES : p->part[0].w->rows);
+    int rows = p->part[0].w->rows;
+    if (p->then) p->then(p->argument, from * LANES, to * LANES < rows ? to * LANES : rows);
 }
 
 static void multiply(pool *threads, product *p) {
-    int tiles = 0;
-    for (int i = 0; i < (p->side_by_side ? 1 : p->n_parts); i++) tiles += n_tiles(p->part[i].w);
-    int n = p->in->n > PANEL && tiles / 8 > 4 * threads->n_threads ? tiles / 8 : 4 * threads->n_threads;
-    p->n_chunks = n > tiles ? tiles : n < 1 << 15 ? n : 1 << 15;
+    for (int i = 0; i < (p->side_by_side ? 1 : p->n_parts); i++) p->n_tiles += n_tiles(p->part[i].w);
+    int n = 4 * threads->n_threads; /* pieces for every thread, so that none waits long; more where each is long */
+    if (p->in->n > PANEL && p->n_tiles / 8 > n) n = p->n_tiles / 8;
+    p->n_chunks = n > p->n_tiles ? p->n_tiles : n < 1 << 15 ? n : 1 << 15;
     parallel(threads, product_chunk, p, p->n_chunks);
 }
 
@@ -838,8 +815,8 @@ static void multiply(pool *threads, product *p) {
    A stream x holds one vector of width d for each position. Each block adds to it twice: attention brings in what
    earlier positions know, the MLP works on each position alone. At the end, a token's score is its match with x. */
 
-enum { LEARNED, ROTARY, NOWHERE };               /* how a position is known */
-enum { LAYER, RMS };                             /* how a vector is brought to one length */
+enum { LEARNED, ROTARY, NOWHERE };            /* how a position is known */
+enum { LAYER, RMS };                          /* how a vector is brought to one length */
 enum { GELU, SWIGLU, GEGLU, RELU2, NO_MLP };
 enum { MOST_TOKENS = 256, MOST_HEAD = 1024 }; /* tokens that go through the blocks together; the widest head */
 
@@ -858,7 +835,7 @@ typedef struct {
     int n_qkv, window; /* one matrix or three; window 0: attention sees every position */
 } block;
 
-typedef struct { matrix *matrix; float **vector; int rows, cols, type; char name[64]; } wish; /* a tensor, and for whom */
+typedef struct { matrix *matrix; float **vector; int rows, cols, type; char name[64]; } wish; /* a tensor, for whom */
 typedef struct tf_cache tf_cache;
 
 struct vocabulary; /* of section 10 */
@@ -868,7 +845,7 @@ static void vocabulary_free(struct vocabulary *);
 typedef struct {
     pool threads;
     pthread_mutex_t lock;
-    gguf *file; /* of which the header stays */
+    gguf *file; /* while it is being loaded */
     struct vocabulary *words;
     char kind[32], key[128];
     int positions, norm, mlp, side_by_side;
@@ -885,8 +862,9 @@ typedef struct {
 
     int n_tokens, n_tiles, n_splits, n_chosen, layer; /* of the pass that is under way */
     struct { int id, position; tf_cache *cache; } token[MOST_TOKENS];
-    struct { int first, n; } tile[MOST_TOKENS]; /* neighbours in one sequence, whose attention is computed together */
-    int chosen[MOST_TOKENS];                    /* tokens whose scores are wanted */
+    struct { int first, n; } tile[MOST_TOKENS];   /* neighbours in one sequence, for attention */
+    int chosen[MOST_TOKENS];                      /* tokens whose scores are wanted */
+    const norm *by;                               /* what brings vectors to one length now */
     int d_room, qkv_room, z_room, f_room, e_room; /* widths, up to a multiple of 32 */
     float *x, *normal, *qkv, *z, *wide, *gate, *turn, *part;
     input in;
@@ -895,15 +873,15 @@ typedef struct {
 static int room(int n) { return (n + GROUP - 1) / GROUP * GROUP; }
 
 /* Ask for blk.i.name.suffix (without blk.i. where i is -1): 1, also where it is missing and may be; or 0 and why. */
-static int want(tf_model *m, matrix *to, float **vector, int rows, int cols, int i, const char *name, const char *suffix,
-                int optional) {
+static int want(tf_model *m, matrix *to, float **vector, int rows, int cols, int i, const char *name,
+                const char *suffix, int optional) {
     wish w = {to, vector, rows, cols, 0, ""};
     if (i < 0) snprintf(w.name, sizeof w.name, "%s.%s", name, suffix);
     else snprintf(w.name, sizeof w.name, "blk.%d.%s.%s", i, name, suffix);
     const tensor *t = gguf_tensor(m->file, w.name);
     if (!t) return optional || fail("the file has no %s, which a %s model needs", w.name, m->kind);
     if (t->n_dims != (to ? 2 : 1) || t->sizes[0] != (uint64_t)cols || t->sizes[1] != (uint64_t)rows)
-        return fail("%s is %" PRIu64 " × %" PRIu64 " where %d × %d is meant", w.name, t->sizes[1], t->sizes[0], rows, cols);
+        return fail("%s is %d × %d where %d × %d is meant", w.name, (int)t->sizes[1], (int)t->sizes[0], rows, cols);
     if ((unsigned)t->type >= N_TYPES || !TYPES[t->type].name || (vector && TYPES[t->type].block > 1))
         return fail("%s is stored as GGML type %d; a matrix may be F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, "
                     "Q5_K or Q6_K, a vector one of the first three", w.name, t->type);
@@ -914,7 +892,8 @@ static int want(tf_model *m, matrix *to, float **vector, int rows, int cols, int
 }
 
 static int want_norm(tf_model *m, norm *to, int n, int i, const char *name, int optional) {
-    return want(m, NULL, &to->gain, 1, n, i, name, "weight", optional) && want(m, NULL, &to->bias, 1, n, i, name, "bias", 1);
+    return want(m, NULL, &to->gain, 1, n, i, name, "weight", optional)
+        && want(m, NULL, &to->bias, 1, n, i, name, "bias", 1);
 }
 
 static int want_matrix(tf_model *m, matrix *to, int rows, int cols, int i, const char *name) {
@@ -922,21 +901,21 @@ static int want_matrix(tf_model *m, matrix *to, int rows, int cols, int i, const
 }
 
 static int want_block(tf_model *m, block *b, int i) {
-    int h = m->h * m->e, n = m->n * m->e, d = m->d, f = m->f;
+    int h = m->h * m->e, n = m->n * m->e, d = m->d, f = m->f, gated = m->mlp == SWIGLU || m->mlp == GEGLU;
     char fused[64];
     snprintf(fused, sizeof fused, "blk.%d.attn_qkv.weight", i);
     b->n_qkv = gguf_tensor(m->file, fused) ? 1 : 3;
-    return want_norm(m, &b->ln1, d, i, "attn_norm", 0)
-        && (b->n_qkv == 3 || want_matrix(m, &b->qkv[0], h + 2 * n, d, i, "attn_qkv"))
-        && (b->n_qkv == 1 || (want_matrix(m, &b->qkv[0], h, d, i, "attn_q") && want_matrix(m, &b->qkv[1], n, d, i, "attn_k")
-                              && want_matrix(m, &b->qkv[2], n, d, i, "attn_v")))
-        && want_norm(m, &b->q_norm, m->e, i, "attn_q_norm", 1) && want_norm(m, &b->k_norm, m->e, i, "attn_k_norm", 1)
-        && want_matrix(m, &b->O, d, h, i, "attn_output")
-        && want_norm(m, &b->after_attention, d, i, "post_attention_norm", 1)
-        && (m->mlp == NO_MLP
-            || (want_norm(m, &b->ln2, d, i, "ffn_norm", 0) && want_matrix(m, &b->in, f, d, i, "ffn_up")
-                && ((m->mlp != SWIGLU && m->mlp != GEGLU) || want_matrix(m, &b->gate, f, d, i, "ffn_gate"))
-                && want_matrix(m, &b->out, d, f, i, "ffn_down") && want_norm(m, &b->after_mlp, d, i, "post_ffw_norm", 1)));
+    int sound = want_norm(m, &b->ln1, d, i, "attn_norm", 0) && want_matrix(m, &b->O, d, h, i, "attn_output")
+             && want_norm(m, &b->q_norm, m->e, i, "attn_q_norm", 1)
+             && want_norm(m, &b->k_norm, m->e, i, "attn_k_norm", 1)
+             && want_norm(m, &b->after_attention, d, i, "post_attention_norm", 1);
+    if (b->n_qkv == 1) sound = sound && want_matrix(m, &b->qkv[0], h + 2 * n, d, i, "attn_qkv");
+    else sound = sound && want_matrix(m, &b->qkv[0], h, d, i, "attn_q") && want_matrix(m, &b->qkv[1], n, d, i, "attn_k")
+                       && want_matrix(m, &b->qkv[2], n, d, i, "attn_v");
+    if (m->mlp == NO_MLP || !sound) return sound;
+    return want_norm(m, &b->ln2, d, i, "ffn_norm", 0) && want_norm(m, &b->after_mlp, d, i, "post_ffw_norm", 1)
+        && want_matrix(m, &b->in, f, d, i, "ffn_up") && (!gated || want_matrix(m, &b->gate, f, d, i, "ffn_gate"))
+        && want_matrix(m, &b->out, d, f, i, "ffn_down");
 }
 
 /* The full name of a key of the model's own. */
@@ -968,10 +947,12 @@ static int configure(tf_model *m) {
         if (!strcmp(m->kind, FAMILIES[i].name))
             m->positions = FAMILIES[i].positions, m->norm = FAMILIES[i].norm, m->mlp = FAMILIES[i].mlp,
             m->side_by_side = FAMILIES[i].side_by_side;
-    if (m->positions < 0)
-        m->positions = word(m, "positions", POSITIONS, 3), m->norm = word(m, "norm", NORMS, 2), m->mlp = word(m, "mlp", MLPS, 5);
+    if (m->positions < 0) {
+        m->positions = word(m, "positions", POSITIONS, 3);
+        m->norm = word(m, "norm", NORMS, 2), m->mlp = word(m, "mlp", MLPS, 5);
+    }
     if (m->positions < 0 || m->norm < 0 || m->mlp < 0)
-        return fail("a model of the kind '%s' cannot be run; gpt2, llama, qwen3, arcee, gemma3 and twofold's own can", m->kind);
+        return fail("a '%s' model cannot be run; gpt2, llama, qwen3, arcee, gemma3 and twofold's own can", m->kind);
 
     int width, window = 0, gemma = !strcmp(m->kind, "gemma3");
     const entry *tokens = gguf_get(m->file, "tokenizer.ggml.tokens");
@@ -980,7 +961,8 @@ static int configure(tf_model *m) {
     m->v = (int)tokens->count;
     if (!size(m, "context_length", -1, 1, &m->context) || !size(m, "block_count", -1, 0, &m->n_layers)
         || !size(m, "embedding_length", -1, 1, &m->d) || !size(m, "attention.head_count", -1, 1, &m->h)
-        || !size(m, "attention.head_count_kv", m->h, 1, &m->n) || !size(m, "attention.key_length", m->d / m->h, 1, &m->e)
+        || !size(m, "attention.head_count_kv", m->h, 1, &m->n)
+        || !size(m, "attention.key_length", m->d / m->h, 1, &m->e)
         || !size(m, "feed_forward_length", 0, 0, &m->f) || !size(m, "rope.dimension_count", m->e, 1, &width)
         || (gemma && !size(m, "attention.sliding_window", 512, 1, &window))) return 0;
     int turned = m->positions == ROTARY;
@@ -1000,8 +982,6 @@ static int configure(tf_model *m) {
     if (!m->blocks || !m->wishes || !m->frequency[0] || !m->frequency[1]) return fail("out of memory");
     m->base[0] = gguf_number(m->file, key_of(m, "rope.freq_base"), 10000);
     m->base[1] = gguf_number(m->file, key_of(m, "rope.freq_base_swa"), 10000);
-    for (int i = 0; i < 2; i++)
-        for (int j = 0; j < m->e / 2; j++) m->frequency[i][j] = pow(m->base[i], -2.0 * j / m->e);
     for (int i = 0; gemma && i < m->n_layers; i++) m->blocks[i].window = (i + 1) % 6 ? window : 0;
 
     if (!want(m, &m->W_E, NULL, m->v, m->d, -1, "token_embd", "weight", 0)
@@ -1012,11 +992,12 @@ static int configure(tf_model *m) {
     for (int i = 0; i < m->n_layers; i++)
         if (!want_block(m, &m->blocks[i], i)) return 0;
     for (int i = 0; i < m->file->n_tensors; i++) { /* what is left over would be missing from what is computed */
+        text name = m->file->tensors[i].name;
         int j = 0;
-        while (j < m->n_wishes && !same(m->file->tensors[i].name, m->wishes[j].name)) j++;
+        while (j < m->n_wishes && !same(name, m->wishes[j].name)) j++;
         if (j == m->n_wishes)
             return fail("there is no place for %.*s; without it the model would run wrong",
-                        m->file->tensors[i].name.n < 99 ? (int)m->file->tensors[i].name.n : 99, m->file->tensors[i].name.at);
+                        name.n < 99 ? (int)name.n : 99, name.at);
     }
     return 1;
 }
@@ -1037,15 +1018,14 @@ typedef struct { const matrix *w; const uint8_t *from; int n_chunks, mapped; } p
 
 static void pack_chunk(void *argument, int chunk) {
     const packing *p = argument;
-    int from = (int)((int64_t)n_tiles(p->w) * chunk / p->n_chunks), to = (int)((int64_t)n_tiles(p->w) * (chunk + 1) / p->n_chunks);
-    for (int tile = from; tile < to; tile++) pack_tile(p->w, p->from, tile);
-#if defined MADV_DONTNEED && !defined _WIN32
-    if (p->mapped) { /* what has been read of the file need not stay in memory */
-        size_t row = (size_t)p->w->cols / TYPES[p->w->type].block * TYPES[p->w->type].bytes, page = 4096 * 16;
-        uintptr_t a = (uintptr_t)p->from + (size_t)from * LANES * row, b = (uintptr_t)p->from + (size_t)to * LANES * row;
-        a = (a + page - 1) / page * page, b = b / page * page;
-        if (b > a) madvise((void *)a, b - a, MADV_DONTNEED);
-    }
+    int begin = share(n_tiles(p->w), chunk, p->n_chunks), end = share(n_tiles(p->w), chunk + 1, p->n_chunks);
+    for (int tile = begin; tile < end; tile++) pack_tile(p->w, p->from, tile);
+#ifdef MADV_DONTNEED
+    if (!p->mapped) return; /* what has been read of a file need not stay in memory */
+    size_t row = (size_t)p->w->cols / TYPES[p->w->type].block * TYPES[p->w->type].bytes * LANES, page = 1 << 16;
+    uintptr_t at = (uintptr_t)p->from, a = (at + begin * row + page - 1) / page * page;
+    uintptr_t b = (at + end * row) / page * page;
+    if (b > a) madvise((void *)a, b - a, MADV_DONTNEED);
 #endif
 }
 
@@ -1054,16 +1034,15 @@ static void fill(tf_model *m, const gguf *g) {
     for (int i = 0; i < m->n_wishes; i++) {
         const wish *w = &m->wishes[i];
         const uint8_t *from = place(g, w);
-        for (int j = 0; w->vector && j < w->cols; j++) {
-            if (w->type == T_F32) memcpy(*w->vector + j, from + 4 * j, 4);
-            else (*w->vector)[j] = w->type == T_F16 ? from_half(half_at(from + 2 * j)) : from_bits((uint32_t)half_at(from + 2 * j) << 16);
-        }
+        for (int j = 0; w->vector && j < w->cols; j++) (*w->vector)[j] = float_at(w->type, from, j);
         if (w->vector) continue;
-        packing p = {w->matrix, from, n_tiles(w->matrix) < 64 ? n_tiles(w->matrix) : 64, g->mapped > 0};
+        packing p = {w->matrix, from, n_tiles(w->matrix) < 64 ? n_tiles(w->matrix) : 64, g->mapped};
         parallel(&m->threads, pack_chunk, &p, p.n_chunks);
     }
-    for (int i = 0; m->factors && i < m->e / 2; i++)
-        for (int j = 0; j < 2; j++) m->frequency[j][i] = pow(m->base[j], -2.0 * i / m->e) / m->factors[i];
+    for (int i = 0; i < m->e; i++) {
+        int pair = i / 2, local = i % 2;
+        m->frequency[local][pair] = pow(m->base[local], -2.0 * pair / m->e) / (m->factors ? m->factors[pair] : 1);
+    }
 }
 
 /* Zeros, in large pages where there are any: fewer misses of the table of pages. *memory is what is to be freed. */
@@ -1098,29 +1077,29 @@ static int make_room(tf_model *m) {
 #ifdef _SC_PHYS_PAGES
         double there_is = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
         if (there_is > 0 && (double)at > 0.95 * there_is)
-            return fail("the weights take %.1f GB and this machine has %.1f GB of memory", (double)at / 1e9, there_is / 1e9);
+            return fail("the weights take %.1f GB, and this machine has %.1f", (double)at / 1e9, there_is / 1e9);
 #endif
         if (pass) continue;
-        if (!(start = large(at, &m->memory))) return fail("the weights take %.1f GB, which cannot be had", (double)at / 1e9);
+        if (!(start = large(at, &m->memory))) return fail("%.1f GB of memory cannot be had", (double)at / 1e9);
     }
     return 1;
 }
 
 /* The memory that a pass works on. */
 static int make_desk(tf_model *m) {
-    size_t n = MOST_TOKENS, widest;
     m->d_room = room(m->d), m->qkv_room = room((m->h + 2 * m->n) * m->e), m->z_room = room(m->h * m->e);
     m->f_room = room(m->f), m->e_room = room(m->e);
-    widest = (size_t)(m->d_room > m->z_room ? m->d_room : m->z_room);
-    widest = widest > (size_t)m->f_room ? widest : (size_t)m->f_room;
-    struct { float **to; size_t width; } desk[] = {
-        {&m->x, (size_t)m->d_room}, {&m->normal, (size_t)m->d_room}, {&m->qkv, (size_t)m->qkv_room}, {&m->z, (size_t)m->z_room},
-        {&m->wide, (size_t)m->f_room}, {&m->gate, (size_t)m->f_room}, {&m->turn, 2 * (size_t)m->e},
-        {&m->part, (size_t)m->h * (size_t)(m->e_room + LANES)}, {&m->in.x, widest}, {&m->in.scales, widest / 8},
+    int widest = m->d_room > m->z_room ? m->d_room : m->z_room;
+    widest = widest > m->f_room ? widest : m->f_room;
+    struct { float **to; int width; } desk[] = {
+        {&m->x, m->d_room}, {&m->normal, m->d_room}, {&m->qkv, m->qkv_room}, {&m->z, m->z_room}, {&m->wide, m->f_room},
+        {&m->gate, m->f_room}, {&m->turn, 2 * m->e}, {&m->part, m->h * (m->e_room + LANES)}, {&m->in.x, widest},
+        {&m->in.scales, widest / 8}, {(float **)(void *)&m->in.q, widest / 4},
     };
     for (size_t i = 0; i < sizeof desk / sizeof *desk; i++)
-        if (!(*desk[i].to = calloc(n * desk[i].width + LANES, sizeof(float)))) return fail("out of memory");
-    return (m->in.q = calloc(n * widest + LANES, 1)) != NULL || fail("out of memory");
+        if (!(*desk[i].to = calloc((size_t)MOST_TOKENS * (size_t)desk[i].width + LANES, sizeof(float))))
+            return fail("out of memory");
+    return 1;
 }
 
 void tf_close(tf_model *m) {
@@ -1128,10 +1107,10 @@ void tf_close(tf_model *m) {
     pool_close(&m->threads);
     vocabulary_free(m->words);
     pthread_mutex_destroy(&m->lock);
+    gguf_close(m->file);
     void *all[] = {m->x, m->normal, m->qkv, m->z, m->wide, m->gate, m->turn, m->part, m->in.x, m->in.scales, m->in.q,
                    m->blocks, m->wishes, m->memory, m->frequency[0], m->frequency[1]};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
-    gguf_close(m->file);
     free(m);
 }
 
@@ -1145,13 +1124,14 @@ static tf_model *model_of(gguf *file, const char *name, int threads) {
     if (!m->words || !configure(m) || !make_room(m) || !make_desk(m)) return tf_close(m), NULL;
     fill(m, file);
     if (!m->W_U.bytes) m->W_U = m->W_E; /* tied: one matrix for both */
-    if (!gguf_keep_header(file)) return tf_close(m), NULL;
-    return m;
+    return gguf_close(file), m->file = NULL, m;
 }
 
 tf_model *tf_open(const char *path, int threads) { return model_of(gguf_open(path, NULL, 0), path, threads); }
 
-tf_model *tf_open_buffer(const void *bytes, size_t n, int threads) { return model_of(gguf_open(NULL, bytes, n), "the buffer", threads); }
+tf_model *tf_open_buffer(const void *bytes, size_t n, int threads) {
+    return model_of(gguf_open(NULL, bytes, n), "the buffer", threads);
+}
 
 /* New weights of the same shapes and types. What caches hold stays as the old ones made it. */
 int tf_refresh(tf_model *m, const void *bytes, size_t n) {
@@ -1206,15 +1186,16 @@ void tf_cache_free(tf_cache *c) {
 tf_cache *tf_cache_new(tf_model *m, int capacity, int kind) {
     if (kind < 0) kind = is_float(m->W_E.form) ? KEEP_FLOAT : KEEP_HALF; /* as exact as the weights */
     if (capacity < 1 || capacity > m->context || kind >= N_KEEPS)
-        return fail("a cache of kind %d for %d positions cannot be; the context is %d", kind, capacity, m->context), NULL;
+        return fail("a cache of kind %d for %d positions cannot be; the context is %d", kind, capacity,
+                    m->context), NULL;
     tf_cache *c = calloc(1, sizeof *c);
     if (!c) return fail("out of memory"), NULL;
     *c = (tf_cache){.model = m, .capacity = capacity, .kind = kind};
     c->slab_bytes = (size_t)(PAGE * (m->e_room * KEEP_BYTES[kind] + (kind == KEEP_INT8 ? 4 : 0)));
     c->page_bytes = c->slab_bytes * 2 * (size_t)m->n * (size_t)m->n_layers;
     size_t bytes = c->page_bytes * (((size_t)capacity + PAGE - 1) / PAGE);
-    if (!(c->bytes = large(bytes, &c->memory))) return free(c), fail("a cache of %.1f GB cannot be had", (double)bytes / 1e9), NULL;
-    return c;
+    if ((c->bytes = large(bytes, &c->memory))) return c;
+    return free(c), fail("%.1f GB of memory for a cache cannot be had", (double)bytes / 1e9), NULL;
 }
 
 int tf_cache_length(const tf_cache *c) { return c->length; }
@@ -1238,19 +1219,21 @@ static void remember(tf_cache *c, int layer, int values, int head, int position,
     int width = c->model->e_room, size = KEEP_BYTES[c->kind], e = c->model->e, p = position % PAGE;
     uint8_t row[MOST_HEAD * 4], *at = slab(c, position / PAGE, layer, values, head);
     if (c->kind == KEEP_FLOAT) memcpy(row, v, (size_t)width * 4);
-    else if (c->kind == KEEP_HALF) for (int i = 0; i < width; i += LANES) f_to_halves((uint16_t *)(void *)row + i, f_load(v + i));
-    else slab_scales(c, at)[p] = to_bytes(v, width, (int8_t *)row);
+    if (c->kind == KEEP_INT8) slab_scales(c, at)[p] = to_bytes(v, width, (int8_t *)row);
+    for (int i = 0; c->kind == KEEP_HALF && i < width; i += LANES)
+        f_to_halves((uint16_t *)(void *)row + i, f_load(v + i));
     if (values) memcpy(at + p * width * size, row, (size_t)(width * size));
-    else for (int i = 0; i < e; i++) memcpy(at + ((p / LANES * width + i) * LANES + p % LANES) * size, row + i * size, (size_t)size);
+    else for (int i = 0; i < e; i++)
+        memcpy(at + ((p / LANES * width + i) * LANES + p % LANES) * size, row + i * size, (size_t)size);
 }
 
 /* ── 8  Attention ────────────────────────────────────────────────────────────────────────────────────────────────────
    Each position mixes the values of those up to itself, by how well its query meets their keys. Positions are taken
-   a page at a time: what has been mixed so far shrinks whenever a larger score turns up (Milakov and Gimelshein 2018), so
+   a page at a time: what has been mixed so far shrinks whenever a larger score turns up (Milakov, Gimelshein 2018), so
    that no row of scores is ever kept whole, and parts that were mixed apart, by several threads, can be joined. */
 
 enum { MOST_ROWS = 8, TILE_ROWS = 24 };
-typedef struct { const float *q; float *z, most, sum, scores[PAGE]; int from, to; } row; /* sees positions from … to - 1 */
+typedef struct { const float *q; float *z, most, sum, scores[PAGE]; int from, to; } row; /* sees from … to - 1 */
 
 INLINE vf load_kept(const int kind, const uint8_t *at) {
     return kind == KEEP_FLOAT ? f_load((const float *)(const void *)at)
@@ -1258,7 +1241,8 @@ INLINE vf load_kept(const int kind, const uint8_t *at) {
 }
 
 /* Scores of nr queries with the n keys (and a few more) from `keys` on. `ahead`: where the next to be read lie. */
-INLINE void score(const int kind, const int nr, const uint8_t *keys, const float *scales, int e, int e_room, int n, size_t ahead, row *rows) {
+INLINE void score(const int kind, const int nr, const uint8_t *keys, const float *scales, int e, int e_room, int n,
+                  size_t ahead, row *rows) {
     for (int p = 0; p < n; p += LANES) {
         const uint8_t *at = keys + p * e_room * KEEP_BYTES[kind];
         vf sum[MOST_ROWS];
@@ -1278,7 +1262,7 @@ INLINE void blend(const int kind, const int nr, const uint8_t *values, int e_roo
     for (int i = 0; i < e_room; i += 2 * LANES) {
         const uint8_t *at = values + i * KEEP_BYTES[kind];
         vf sum[2 * MOST_ROWS];
-        UNROLL for (int r = 0; r < nr; r++) sum[2 * r] = f_load(rows[r].z + i), sum[2 * r + 1] = f_load(rows[r].z + i + LANES);
+        UNROLL for (int r = 0; r < 2 * nr; r++) sum[r] = f_load(rows[r / 2].z + i + r % 2 * LANES);
         for (int p = 0; p < n; p++, at += e_room * KEEP_BYTES[kind]) {
             vf one = load_kept(kind, at), two = load_kept(kind, at + LANES * KEEP_BYTES[kind]);
             __builtin_prefetch(at + ahead, 0, 2);
@@ -1287,7 +1271,7 @@ INLINE void blend(const int kind, const int nr, const uint8_t *values, int e_roo
                 sum[2 * r] = f_fma(one, share, sum[2 * r]), sum[2 * r + 1] = f_fma(two, share, sum[2 * r + 1]);
             }
         }
-        UNROLL for (int r = 0; r < nr; r++) f_store(rows[r].z + i, sum[2 * r]), f_store(rows[r].z + i + LANES, sum[2 * r + 1]);
+        UNROLL for (int r = 0; r < 2 * nr; r++) f_store(rows[r / 2].z + i + r % 2 * LANES, sum[r]);
     }
 }
 
@@ -1310,13 +1294,20 @@ static void weigh(row *r, int at, int n, const float *scales, int e_room) {
     r->sum = r->sum * shrink + all, r->most = now;
 }
 
-/* One tile of tokens, one head of keys and values with the queries that it serves, one of n_splits parts of the past. */
+static float *row_of(float *rows, int width, int t) { return rows + (size_t)t * (size_t)width; }
+
+/* Where a part of the past leaves what it makes of a query: z [e_room], then its largest score, the sum of shares. */
+static float *part_of(const tf_model *m, int t, int split, int query) {
+    return row_of(m->part, m->e_room + LANES, (t * m->n_splits + split) * m->h + query);
+}
+
+/* One tile of tokens, one head of keys and values with the queries it serves, one of n_splits parts of the past. */
 static void attend(void *argument, int task) {
     tf_model *m = argument;
-    int split = task % m->n_splits, head = task / m->n_splits % m->n, tile = task / m->n_splits / m->n, group = m->h / m->n;
-    int first = m->tile[tile].first, n_rows = m->tile[tile].n * group, window = m->blocks[m->layer].window;
+    int split = task % m->n_splits, head = task / m->n_splits % m->n, tile = task / m->n_splits / m->n;
+    int first = m->tile[tile].first, group = m->h / m->n, n_rows = m->tile[tile].n * group, e_room = m->e_room;
+    int window = m->blocks[m->layer].window, from = 0, end = m->token[first].position + m->tile[tile].n;
     const tf_cache *c = m->token[first].cache;
-    int end = m->token[first].position + m->tile[tile].n, e_room = m->e_room, from = 0;
     if (window && m->token[first].position >= window) from = (m->token[first].position - window + 1) / PAGE * PAGE;
     int length = ((end - from + m->n_splits - 1) / m->n_splits + PAGE - 1) / PAGE * PAGE;
     int begin = from + split * length, stop = begin + length < end ? begin + length : end;
@@ -1325,22 +1316,24 @@ static void attend(void *argument, int task) {
         nr = step_of(n_rows - done);
         for (int r = 0; r < nr; r++) {
             int t = first + (done + r) / group, query = head * group + (done + r) % group, p = m->token[t].position;
-            rows[r].q = m->qkv + (size_t)t * (size_t)m->qkv_room + query * m->e;
-            rows[r].z = m->part + (((size_t)t * (size_t)m->n_splits + (size_t)split) * (size_t)m->h + (size_t)query) * (size_t)(e_room + LANES);
-            rows[r].most = -INFINITY, rows[r].sum = 0, rows[r].to = p + 1, rows[r].from = window && p >= window ? p - window + 1 : 0;
+            rows[r].q = row_of(m->qkv, m->qkv_room, t) + query * m->e, rows[r].z = part_of(m, t, split, query);
+            rows[r].from = window && p >= window ? p - window + 1 : 0, rows[r].to = p + 1;
+            rows[r].most = -INFINITY, rows[r].sum = 0;
             memset(rows[r].z, 0, (size_t)e_room * sizeof(float));
         }
         for (int at = begin, n; at < stop; at += n) {
             n = stop - at < PAGE ? stop - at : PAGE;
             uint8_t *keys = slab(c, at / PAGE, m->layer, 0, head), *values = slab(c, at / PAGE, m->layer, 1, head);
-#define IF_SCORE(KIND, NR) case KIND * 16 + NR: score(KIND, NR, keys, slab_scales(c, keys), m->e, e_room, n, (size_t)(values - keys), rows); break;
-#define IF_BLEND(KIND, NR) case KIND * 16 + NR: blend(KIND, NR, values, e_room, n, c->page_bytes - (size_t)(values - keys), rows); break;
+            const float *k_scales = slab_scales(c, keys), *v_scales = slab_scales(c, values);
+            size_t ahead = (size_t)(values - keys), next = c->page_bytes - ahead;
+#define IF_SCORE(KIND, NR) case KIND * 16 + NR: score(KIND, NR, keys, k_scales, m->e, e_room, n, ahead, rows); break;
+#define IF_BLEND(KIND, NR) case KIND * 16 + NR: blend(KIND, NR, values, e_room, n, next, rows); break;
             switch (c->kind * 16 + nr) {
-                FOR_EACH_STEP(IF_SCORE, KEEP_HALF) FOR_EACH_STEP(IF_SCORE, KEEP_INT8) FOR_EACH_STEP(IF_SCORE, KEEP_FLOAT)
+            FOR_EACH_STEP(IF_SCORE, KEEP_HALF) FOR_EACH_STEP(IF_SCORE, KEEP_INT8) FOR_EACH_STEP(IF_SCORE, KEEP_FLOAT)
             }
-            for (int r = 0; r < nr; r++) weigh(&rows[r], at, n, c->kind == KEEP_INT8 ? slab_scales(c, values) : NULL, e_room);
+            for (int r = 0; r < nr; r++) weigh(&rows[r], at, n, c->kind == KEEP_INT8 ? v_scales : NULL, e_room);
             switch (c->kind * 16 + nr) {
-                FOR_EACH_STEP(IF_BLEND, KEEP_HALF) FOR_EACH_STEP(IF_BLEND, KEEP_INT8) FOR_EACH_STEP(IF_BLEND, KEEP_FLOAT)
+            FOR_EACH_STEP(IF_BLEND, KEEP_HALF) FOR_EACH_STEP(IF_BLEND, KEEP_INT8) FOR_EACH_STEP(IF_BLEND, KEEP_FLOAT)
             }
         }
         for (int r = 0; r < nr; r++) rows[r].z[e_room] = rows[r].most, rows[r].z[e_room + 1] = rows[r].sum;
@@ -1362,15 +1355,14 @@ static void normalise(const tf_model *m, const norm *by, const float *x, float *
     for (int i = 0; by->bias && i < n; i++) y[i] += by->bias[i];
 }
 
-static float *row_of(float *rows, int width, int t) { return rows + (size_t)t * (size_t)width; }
-
 /* What the next products need to be given, for n vectors. */
 static void expect(tf_model *m, int n, int n_matrices, const matrix *w) {
     m->in.n = n, m->in.cols = w->groups * GROUP, m->in.floats = m->in.integers = 0;
     for (int i = 0; i < n_matrices; i++) *(is_float(w[i].form) ? &m->in.floats : &m->in.integers) = 1;
 }
 
-static void each_token(tf_model *m, void (*work)(void *, int), int n) {
+static void each_token(tf_model *m, void (*work)(void *, int), int n, const norm *by) {
+    m->by = by;
     if (n > 2) parallel(&m->threads, work, m, n);
     else for (int t = 0; t < n; t++) work(m, t);
 }
@@ -1393,11 +1385,13 @@ static void begin(void *argument, int t) {
         }
 }
 
-static void before_attention(void *argument, int t) {
+/* Brought to one length, the stream of a token is what products read. */
+static void before_product(void *argument, int j) {
     tf_model *m = argument;
+    int t = m->by == &m->ln_final ? m->chosen[j] : j;
     float *y = row_of(m->normal, m->d_room, t);
-    normalise(m, &m->blocks[m->layer].ln1, row_of(m->x, m->d_room, t), y, m->d);
-    set_input(&m->in, t, y);
+    normalise(m, m->by, row_of(m->x, m->d_room, t), y, m->d);
+    set_input(&m->in, j, y);
 }
 
 /* Queries and keys are brought to one length, where the model does that, and turned by their position. */
@@ -1420,12 +1414,14 @@ static void place_head(const tf_model *m, const norm *by, float *x, const float 
 static void after_qkv(void *argument, int t) {
     tf_model *m = argument;
     const block *b = &m->blocks[m->layer];
-    float *x = row_of(m->qkv, m->qkv_room, t), *turn = row_of(m->turn, 2 * m->e, t) + (b->window ? m->e : 0), v[MOST_HEAD] = {0};
+    float *x = row_of(m->qkv, m->qkv_room, t), *turn = row_of(m->turn, 2 * m->e, t), v[MOST_HEAD] = {0};
+    if (b->window) turn += m->e;
     tf_cache *c = m->token[t].cache;
     for (int i = 0; i < m->h + 2 * m->n; i++, x += m->e) {
         int is_query = i < m->h, is_value = i >= m->h + m->n, head = is_value ? i - m->h - m->n : i - m->h;
-        if (!is_value) place_head(m, is_query ? &b->q_norm : &b->k_norm, x, turn, is_query ? 1 / sqrtf((float)m->e) : 1);
+        if (is_query) place_head(m, &b->q_norm, x, turn, 1 / sqrtf((float)m->e));
         if (is_query) continue;
+        if (!is_value) place_head(m, &b->k_norm, x, turn, 1);
         memcpy(v, x, (size_t)m->e * sizeof(float));
         remember(c, m->layer, is_value, head, m->token[t].position, v);
     }
@@ -1433,37 +1429,27 @@ static void after_qkv(void *argument, int t) {
 
 static void after_attention(void *argument, int t) { /* join what was mixed apart */
     tf_model *m = argument;
-    size_t width = (size_t)(m->e_room + LANES), next = (size_t)m->h * width;
     for (int i = 0; i < m->h; i++) {
-        const float *part = m->part + (size_t)t * (size_t)m->n_splits * next + (size_t)i * width;
         float *z = row_of(m->z, m->z_room, t) + i * m->e, most = -INFINITY, sum = 0;
-        for (int s = 0; s < m->n_splits; s++) most = part[s * next + m->e_room] > most ? part[s * next + m->e_room] : most;
+        for (int s = 0; s < m->n_splits; s++) most = fmaxf(most, part_of(m, t, s, i)[m->e_room]);
         memset(z, 0, (size_t)m->e * sizeof(float));
         for (int s = 0; s < m->n_splits; s++) {
-            float share = exp_of(part[s * next + m->e_room] - most);
-            sum += share * part[s * next + m->e_room + 1];
-            for (int j = 0; j < m->e; j++) z[j] += share * part[s * next + j];
+            const float *part = part_of(m, t, s, i);
+            float weight = exp_of(part[m->e_room] - most);
+            sum += weight * part[m->e_room + 1];
+            for (int j = 0; j < m->e; j++) z[j] += weight * part[j];
         }
         for (int j = 0; j < m->e; j++) z[j] /= sum;
     }
     set_input(&m->in, t, row_of(m->z, m->z_room, t));
 }
 
-/* Gemma norms what a part of a block gives before it is added to the stream. */
-static void add_normalised(tf_model *m, const norm *by, int t) {
-    float *x = row_of(m->x, m->d_room, t), *y = row_of(m->normal, m->d_room, t);
-    normalise(m, by, y, y, m->d);
-    for (int i = 0; i < m->d; i++) x[i] += y[i];
-}
-
-static void add_attention(void *m, int t) { add_normalised(m, &((tf_model *)m)->blocks[((tf_model *)m)->layer].after_attention, t); }
-static void add_mlp(void *m, int t) { add_normalised(m, &((tf_model *)m)->blocks[((tf_model *)m)->layer].after_mlp, t); }
-
-static void before_mlp(void *argument, int t) {
+/* Gemma brings to one length what a part of a block gives, before it is added to the stream. */
+static void add_normalised(void *argument, int t) {
     tf_model *m = argument;
-    float *y = row_of(m->normal, m->d_room, t);
-    normalise(m, &m->blocks[m->layer].ln2, row_of(m->x, m->d_room, t), y, m->d);
-    set_input(&m->in, t, y);
+    float *x = row_of(m->x, m->d_room, t), *y = row_of(m->normal, m->d_room, t);
+    normalise(m, m->by, y, y, m->d);
+    for (int i = 0; i < m->d; i++) x[i] += y[i];
 }
 
 static void before_out(void *argument, int t) {
@@ -1475,7 +1461,7 @@ static void before_out(void *argument, int t) {
 static void activate(void *argument, int first, int last) {
     tf_model *m = argument;
     for (int t = 0; t < m->n_tokens; t++) {
-        float *u = row_of(m->wide, m->f_room, t), *g = m->mlp == SWIGLU || m->mlp == GEGLU ? row_of(m->gate, m->f_room, t) : u;
+        float *u = row_of(m->wide, m->f_room, t), *g = m->mlp == GELU ? u : row_of(m->gate, m->f_room, t);
         if (m->mlp == RELU2) for (int i = first; i < last; i++) u[i] = u[i] > 0 ? u[i] * u[i] : 0;
         else if (m->mlp == SWIGLU) for (int i = first; i < last; i++) u[i] *= g[i] / (1 + exp_of(-g[i]));
         else for (int i = first; i < last; i++) { /* 1.59577 = 2 sqrt(2/π): tanh, said by the exponential */
@@ -1485,53 +1471,47 @@ static void activate(void *argument, int first, int last) {
     }
 }
 
-static void before_scores(void *argument, int j) {
-    tf_model *m = argument;
-    int t = m->chosen[j];
-    float *y = row_of(m->normal, m->d_room, t);
-    normalise(m, &m->ln_final, row_of(m->x, m->d_room, t), y, m->d);
-    set_input(&m->in, j, y);
-}
-
-/* x [n_tokens] of w's columns to y, added to it where the norm after it is not there. */
-static void back_to_stream(tf_model *m, const matrix *w, const norm *after, void (*add)(void *, int)) {
+/* What w makes of the input is added to the stream, through a norm where there is one. */
+static void back_to_stream(tf_model *m, const matrix *w, const norm *after) {
     product p = {.in = &m->in, .n_parts = 1, .part = {{w, after->gain ? m->normal : m->x, m->d_room, !after->gain}}};
     multiply(&m->threads, &p);
-    if (after->gain) each_token(m, add, m->n_tokens);
+    if (after->gain) each_token(m, add_normalised, m->n_tokens, after);
 }
 
 static void through_blocks(tf_model *m) {
-    int n = m->n_tokens, h = m->h * m->e, k = m->n * m->e, room = m->qkv_room, f = m->f_room;
-    each_token(m, begin, n);
+    int n = m->n_tokens, h = m->h * m->e, k = m->n * m->e, w = m->qkv_room, f = m->f_room;
+    float *q = m->qkv;
+    each_token(m, begin, n, NULL);
     for (m->layer = 0; m->layer < m->n_layers; m->layer++) {
         const block *b = &m->blocks[m->layer];
         expect(m, n, b->n_qkv, b->qkv);
-        each_token(m, before_attention, n);
+        each_token(m, before_product, n, &b->ln1);
         product qkv = {.in = &m->in, .n_parts = b->n_qkv,
-                       .part = {{&b->qkv[0], m->qkv, room, 0}, {&b->qkv[1], m->qkv + h, room, 0}, {&b->qkv[2], m->qkv + h + k, room, 0}}};
+                       .part = {{&b->qkv[0], q, w, 0}, {&b->qkv[1], q + h, w, 0}, {&b->qkv[2], q + h + k, w, 0}}};
         multiply(&m->threads, &qkv);
-        each_token(m, after_qkv, n);
+        each_token(m, after_qkv, n, NULL);
         parallel(&m->threads, attend, m, m->n_tiles * m->n * m->n_splits);
         expect(m, n, 1, &b->O);
-        each_token(m, after_attention, n);
-        back_to_stream(m, &b->O, &b->after_attention, add_attention);
+        each_token(m, after_attention, n, NULL);
+        back_to_stream(m, &b->O, &b->after_attention);
         if (m->mlp == NO_MLP) continue;
         int gated = b->gate.bytes != NULL;
         matrix both[2] = {b->in, b->gate};
         expect(m, n, 1 + gated, both);
-        each_token(m, before_mlp, n);
+        each_token(m, before_product, n, &b->ln2);
         product in = {.in = &m->in, .n_parts = 1 + gated, .side_by_side = 1, .then = activate, .argument = m,
                       .part = {{&b->in, m->wide, f, 0}, {&b->gate, m->gate, f, 0}}};
         multiply(&m->threads, &in);
         expect(m, n, 1, &b->out);
-        each_token(m, before_out, n);
-        back_to_stream(m, &b->out, &b->after_mlp, add_mlp);
+        each_token(m, before_out, n, NULL);
+        back_to_stream(m, &b->out, &b->after_mlp);
     }
 }
 
 /* One step of a batch: sequence i reads counts[i] ids behind what its cache holds. logits [·][v]: with `every` 0 after
-   the last id of each sequence, 1 after each id; 2: not scores but the final stream [·][d] at each id. 0, or -1 and why. */
-int tf_forward(tf_model *m, int n_sequences, tf_cache **caches, const int *counts, const int *ids, float *logits, int every) {
+   the last id of each sequence, 1 after each id; 2: not scores but the final stream [·][d] at each id. 0, or -1. */
+int tf_forward(tf_model *m, int n_sequences, tf_cache **caches, const int *counts, const int *ids, float *logits,
+               int every) {
     const int *id = ids;
     for (int i = 0; i < n_sequences; i++) {
         tf_cache *c = caches[i];
@@ -1540,13 +1520,13 @@ int tf_forward(tf_model *m, int n_sequences, tf_cache **caches, const int *count
         for (int j = 0; j < i; j++)
             if (caches[j] == c) return fail("sequences %d and %d have the same cache", j, i), -1;
         if (counts[i] < 1 || counts[i] > room - c->length)
-            return fail("%d tokens after %d do not fit: there is room for 1 to %d in all", counts[i], c->length, room), -1;
+            return fail("%d tokens after %d do not fit: there is room for %d in all", counts[i], c->length, room), -1;
         for (int j = 0; j < counts[i]; j++, id++)
             if (*id < 0 || *id >= m->v) return fail("token %d is not one of %d", *id, m->v), -1;
     }
     pthread_mutex_lock(&m->lock);
     int group = m->h / m->n, most = group < TILE_ROWS ? TILE_ROWS / group : 1;
-    for (int i = 0, read = 0; i < n_sequences;) { /* as many tokens as go together: the rest of sequence i, and what follows */
+    for (int i = 0, read = 0; i < n_sequences;) { /* as many as go together: the rest of sequence i, and what follows */
         m->n_tokens = m->n_tiles = m->n_chosen = 0;
         int longest = 1;
         while (i < n_sequences && m->n_tokens < MOST_TOKENS) {
@@ -1569,7 +1549,7 @@ int tf_forward(tf_model *m, int n_sequences, tf_cache **caches, const int *count
         while (m->n_splits * m->n_tokens > MOST_TOKENS) m->n_splits--;
         through_blocks(m);
         expect(m, m->n_chosen, 1, &m->W_U);
-        each_token(m, before_scores, m->n_chosen);
+        each_token(m, before_product, m->n_chosen, &m->ln_final);
         if (every == 2)
             for (int j = 0; j < m->n_chosen; j++, logits += m->d)
                 memcpy(logits, row_of(m->normal, m->d_room, m->chosen[j]), (size_t)m->d * sizeof(float));
@@ -1745,8 +1725,8 @@ static merge *find_merge(const vocabulary *v, int left, int right) {
     }
 }
 
-/* The bytes that a spelling stands for, into `to`; how many, or 0 where it is none. Byte-level: printable Latin-1 stands
-   for itself, the other 68 bytes in their order for U+0100 and up. SentencePiece: U+2581 stands for a blank. */
+/* The bytes that a spelling stands for, into `to`; how many, or 0 where it is none. Byte-level: what is printable in
+   Latin-1 stands for itself, for the other 68 bytes U+0100 and up. SentencePiece: U+2581 stands for a blank. */
 static size_t unspell(int cut, int kind, text s, char *to) {
     size_t n = 0, size;
     uint32_t c;
@@ -1815,15 +1795,17 @@ static int read_vocabulary(vocabulary *v, const gguf *g, const char *name) {
     size_t n = tokens ? (size_t)tokens->count : 0, size = 1;
     const entry *kinds = array_of(g, "tokenizer.ggml.token_type", I32, n);
     const entry *scores = array_of(g, "tokenizer.ggml.scores", F32, n);
-    const entry *merges = by_score ? NULL : array_of(g, "tokenizer.ggml.merges", STRING, 0), *sized[] = {tokens, merges};
+    const entry *merges = by_score ? NULL : array_of(g, "tokenizer.ggml.merges", STRING, 0);
+    const entry *sized[] = {tokens, merges};
     for (int k = 0; k < 2; k++) {
         const uint8_t *at = sized[k] ? sized[k]->bytes : NULL;
         for (uint64_t i = 0; sized[k] && i < sized[k]->count; i++) size += next_text(&at).n;
     }
     v->n = v->n_real = (int)n, v->slot_mask = mask_for(n), v->merge_mask = mask_for(merges ? merges->count : 0);
     v->tokens = calloc(n + 1, sizeof *v->tokens), v->kinds = calloc(n + 1, 1), v->scores = calloc(n + 1, sizeof(float));
-    v->slots = calloc((size_t)v->slot_mask + 1, sizeof(int)), v->merges = calloc((size_t)v->merge_mask + 1, sizeof(merge));
-    v->bytes = malloc(size), v->jinja = calloc(jinja.n + 1, 1); /* bytes: of the tokens, and at the end room for a merge */
+    v->slots = calloc((size_t)v->slot_mask + 1, sizeof(int));
+    v->merges = calloc((size_t)v->merge_mask + 1, sizeof(merge)), v->jinja = calloc(jinja.n + 1, 1);
+    v->bytes = malloc(size); /* of the tokens, and at the end room for a merge */
     if (!v->tokens || !v->kinds || !v->scores || !v->slots || !v->merges || !v->bytes || !v->jinja) return 0;
     memcpy(v->jinja, jinja.at, jinja.n), memset(v->byte_ids, -1, sizeof v->byte_ids);
     char *to = v->bytes;
@@ -1844,15 +1826,16 @@ static int read_vocabulary(vocabulary *v, const gguf *g, const char *name) {
     v->add_bos = v->bos >= 0 && gguf_number(g, "tokenizer.ggml.add_bos_token", by_score) != 0;
     v->add_blank = by_score && gguf_number(g, "tokenizer.ggml.add_space_prefix", 1) != 0;
     if (!known)
-        return fail("%.99s: its tokenizer is %.*s, %.*s; known are llama, and gpt2 with %s, %s, %s or %s", name, (int)model.n,
-                    model.at, (int)pre.n, pre.at, CUTS[0], CUTS[1], CUTS[2], CUTS[3]), -1;
+        return fail("%.99s: its tokenizer is %.*s, %.*s; known are llama, and gpt2 with %s, %s, %s or %s", name,
+                    (int)model.n, model.at, (int)pre.n, pre.at, CUTS[0], CUTS[1], CUTS[2], CUTS[3]), -1;
     if (!n || (by_score && !scores) || (!kinds && gguf_get(g, "tokenizer.ggml.token_type")))
         return fail("%.99s is damaged: its tokens, their types and scores do not fit together", name), -1;
     at = merges ? merges->bytes : NULL;
     for (uint32_t rank = 0; merges && rank < merges->count; rank++) {
         text both = next_text(&at);
         if (!add_merge(v, both, rank, to))
-            return fail("%.99s is damaged: the merge '%.*s' is not two tokens that make a third", name, (int)both.n, both.at), -1;
+            return fail("%.99s is damaged: the merge '%.*s' is not two tokens that make a third", name, (int)both.n,
+                        both.at), -1;
     }
     return 1;
 }
@@ -1976,7 +1959,7 @@ static void add_plain(encoder *e, const char *bytes, size_t n) {
 }
 
 /* The text goes on with s. The name of a special token is text like any other, unless `parse_special`; only what
-   SentencePiece calls user-defined, such as a row of line ends, is always one token. A byte that is no UTF-8 is U+FFFD. */
+   SentencePiece calls user-defined, such as rows of line ends, is always one token. What is no UTF-8 is U+FFFD. */
 static void add_text(encoder *e, text s, int parse_special) {
     const vocabulary *v = e->v;
     while (s.n && !e->failed) {
@@ -2054,7 +2037,7 @@ tf_random *tf_random_new(uint64_t seed) {
     for (int i = 0; i < 8; i++) words[i] = stir(pool[i % 4], &by, 0x58f38ded);
     tf_random *r = calloc(1, sizeof *r);
     if (!r) return fail("out of memory"), NULL;
-    unsigned __int128 big[2]; /* each of two 64-bit words, the upper first, each of those of two halves, the lower first */
+    unsigned __int128 big[2]; /* each of two words of 64 bits, the upper first, and those of two, the lower first */
     for (int i = 0; i < 2; i++)
         big[i] = (unsigned __int128)(words[4 * i] | (uint64_t)words[4 * i + 1] << 32) << 64 | words[4 * i + 2] |
                  (uint64_t)words[4 * i + 3] << 32;
@@ -2129,7 +2112,8 @@ int tf_draw(const float *scores, int n, const tf_sampling *s, double u, const in
     double *chances = malloc(sizeof *chances * (size_t)n);
     uint64_t *found = malloc(sizeof *found * (size_t)n);
     float *held = held_back ? malloc(sizeof *held * (size_t)n) : NULL;
-    if (!chances || !found || (held_back && !held)) return free(chances), free(found), free(held), fail("out of memory"), -1;
+    if (!chances || !found || (held_back && !held))
+        return free(chances), free(found), free(held), fail("out of memory"), -1;
     for (int i = first; held && i < n_recent; i++) {
         int id = recent[i], again = id < 0 || id >= n;
         if (i == first) memcpy(held, scores, sizeof *held * (size_t)n);
@@ -2160,14 +2144,14 @@ int tf_sample(const float *scores, int n, const tf_sampling *s, tf_random *r, co
     return tf_draw(scores, n, s, uniform(r), recent, n_recent, probability);
 }
 
-/* Goes on from the ids of a text, of which the cache may hold a beginning already, by at most n tokens. `each` is told of
-   every one, with its probability and the likeliest candidates, and ends it by a number that is not 0; so does a token
-   that ends texts. When the context is full, its later half is read anew. How many tokens were made, or -1. */
+/* Goes on from the ids of a text, of which the cache may hold a beginning already, by at most n tokens. `each` is told
+   of every one, with its probability and the likeliest candidates, and ends it by a number that is not 0; so does a
+   token that ends texts. When the context is full, its later half is read anew. How many tokens were made, or -1. */
 int tf_generate(tf_model *model, tf_cache *cache, const int *prompt, int n_prompt, int n, const tf_sampling *s,
-                int n_candidates, int (*each)(int id, double probability, const int *ids, const double *chances, void *),
-                void *context) {
+                int n_candidates,
+                int (*each)(int id, double probability, const int *ids, const double *chances, void *), void *context) {
     const vocabulary *v = model->words;
-    int rows = tf_size(model, 0), words = v->n_real > 0 && v->n_real < rows ? v->n_real : rows; /* padding is no token */
+    int rows = tf_size(model, 0), words = v->n_real > 0 && v->n_real < rows ? v->n_real : rows; /* padding is none */
     int room = tf_cache_room(cache), half = room > 1 ? room / 2 : 1, made = 0, going = 1;
     if (n_prompt < 1) return fail("there are no tokens to go on from"), -1;
     if (n_prompt > room) return fail("the text is %d tokens long; the model reads %d: shorten it", n_prompt, room), -1;
@@ -2404,7 +2388,8 @@ int main(int argc, char **argv) {
     s.cache = s.model ? tf_cache_new(s.model, tf_size(s.model, 1), -1) : NULL;
     const vocabulary *v = s.said.v = s.cache ? s.model->words : NULL;
     if (!v || (*v->why && !fail("%s", v->why))) return fprintf(stderr, "run: %s\n", tf_error()), 2;
-    if (s.verbose) fprintf(stderr, "opened in %.3f s; %s, %d threads\n", now() - begun, tf_kernel(), tf_size(s.model, 4));
+    if (s.verbose)
+        fprintf(stderr, "opened in %.3f s; %s, %d threads\n", now() - begun, tf_kernel(), tf_size(s.model, 4));
     signal(SIGINT, interrupt);
     if (v->add_bos) add_id(&s.said, v->bos);
     if (!chat) {
