@@ -23,3 +23,10 @@ if os.environ.get("TWOFOLD_CHECK_SHAPES", "1") != "0":
 
 settings.register_profile("twofold", deadline=None, derandomize=True)
 settings.load_profile("twofold")
+
+
+def pytest_sessionstart() -> None:
+    """run.c is compiled before the first test, so that none is the one that waits for it and is told so."""
+    from twofold.engine.native_build import library
+
+    library()
