@@ -86,7 +86,7 @@ def description(*, key: bool = False) -> dict[str, Any]:
 def _operation(path: str, of: dict[str, Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {"application/json": {"schema": of[f"answered {path}"]}}
     if path in STREAMED:
-        answer["text/event-stream"] = {"schema": _event(of[f"streamed {path}"])}
+        answer["text/event-stream"] = {"schema": _event(of[f"streamed {path}"], of["error"])}
     operation: dict[str, Any] = {
         "summary": TOLD[path], "operationId": path.strip("/").replace("/", "_").replace("{name}", "name"),
         "responses": {"200": {"description": "The answer.", "content": answer}, **_wrong(of, tuple(WRONG))},
@@ -100,10 +100,11 @@ def _operation(path: str, of: dict[str, Any]) -> dict[str, Any]:
     return {"post" if path in ASKED else "get": operation}
 
 
-def _event(data: Any) -> dict[str, Any]:
-    """One server-sent event; after the last of them comes [DONE], where OpenAI's protocol has it."""
-    held = {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
-    return {"type": "object", "properties": {"event": {"type": "string"}, "data": held}, "required": ["data"]}
+def _event(data: Any, error: Any) -> dict[str, Any]:
+    """One server-sent event: a part, or what went wrong, or, where OpenAI's protocol has it, the sign of the end."""
+    held = {"type": "string", "contentMediaType": "application/json", "contentSchema": {"anyOf": [data, error]}}
+    told = {"anyOf": [{"const": "[DONE]"}, held]}
+    return {"type": "object", "properties": {"event": {"type": "string"}, "data": told}, "required": ["data"]}
 
 
 def _parameter(name: str, place: str) -> dict[str, Any]:
