@@ -12,6 +12,7 @@ from math import log
 from pathlib import Path
 
 import twofold
+from twofold.serve.pages import CHAT, DIGITS
 
 PAGES = Path(twofold.__file__).parent / "serve" / "pages"
 KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".json": "application/json"}
@@ -66,7 +67,9 @@ class StandIn:
                     if file.is_file():
                         self.give(200, file.read_bytes(), KINDS[file.suffix], {"Content-Security-Policy": POLICY})
                         return
-                if self.path == "/health":
+                if self.path == "/pages/manifest.json":
+                    self.give(200, json.dumps([CHAT, DIGITS]).encode())
+                elif self.path == "/health":
                     self.give(200, b'{"status": "ok"}')
                 elif self.path == "/v1/models" and self.allowed():
                     self.give(200, json.dumps({"object": "list", "data": outer.models}).encode())

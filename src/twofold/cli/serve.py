@@ -79,6 +79,7 @@ def serve(
             print(f"{address}/      the page\n{address}/v1    the API (OpenAI's); Ctrl-C stops")
         sys.stdout.flush()
 
-    app = application(State(settings, shelf), quiet=quiet, as_json=as_json)
-    listen.run(app, listening, settings, ready)
+    state = State(settings, shelf)
+    app = application(state, quiet=quiet, as_json=as_json)
+    listen.run(app, listening, settings, ready, state.exhibit.close)
     shelf.close(0)

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from twofold.errors import TwofoldError
-from twofold.serve import about, pages, tokens
+from twofold.serve import about, learning, pages, reading, tokens
 from twofold.serve.chat import chat_completions
 from twofold.serve.completions import completions
 from twofold.serve.embeddings import embeddings
@@ -51,23 +51,36 @@ API = (
     Route("/metrics", about.metrics, methods=["GET"]),
     Route("/openapi.json", _openapi, methods=["GET"]),
 )
+DIGITS = (  # their page's own, which is why /openapi.json leaves them out
+    Route("/digits/about", reading.about, methods=["GET"]),
+    Route("/digits/network", reading.network, methods=["POST"]),
+    Route("/digits/answer", reading.answer, methods=["POST"]),
+    Route("/digits/own", learning.own, methods=["POST"]),
+    Route("/digits/train", learning.train, methods=["POST"]),
+    Route("/digits/landscape", learning.landscape, methods=["POST"]),
+)
 PAGES = (
     Route("/", pages.page, methods=["GET"]),
+    Route("/pages/manifest.json", pages.manifest, methods=["GET"]),
     Route("/pages/{name:path}", pages.page, methods=["GET"]),
 )
 
 
 def application(state: State, *, quiet: bool = False, as_json: bool = False) -> Starlette:
-    """The whole server as an ASGI application; when it is shut down its models finish what they have."""
+    """The whole server as an ASGI application; when it is shut down its models finish what they have.
+
+    Without a model it answers for the digits and its health only.
+    """
+    api = API if any(state.shelf) else [route for route in API if route.path in ("/health", "/metrics")]
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
         await asyncio.to_thread(state.shelf.close, state.settings.closing_seconds)
 
-    known = {route.path for route in (*API, *PAGES) if "{" not in route.path}
+    known = {route.path for route in (*api, *DIGITS, *PAGES) if "{" not in route.path}
     app = Starlette(
-        routes=[*API, *PAGES],
+        routes=[*api, *DIGITS, *PAGES],
         middleware=[
             Middleware(Log, meter=state.meter, known=known, quiet=quiet, as_json=as_json),
             Middleware(Guard, settings=state.settings),

@@ -9,6 +9,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -86,10 +87,14 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
 
-def run(app: Starlette, listening: socket.socket, settings: Settings, ready: Callable[[], None]) -> None:
+def run(
+    app: Starlette, listening: socket.socket, settings: Settings, ready: Callable[[], None],
+    closing: Callable[[], None] = lambda: None,
+) -> None:  # fmt: skip
     """Serve until SIGINT or SIGTERM; then take no more, finish what is being answered, and return.
 
-    A second Ctrl-C does not wait. `ready` is called when requests are answered.
+    A second Ctrl-C does not wait. `ready` is called when requests are answered, `closing` when no more are
+    taken: what would go on for ever must end then.
     """
     config = uvicorn.Config(
         app, http=Connection, ws="none", lifespan="on", access_log=False, log_config=None, server_header=False,
@@ -102,6 +107,10 @@ def run(app: Starlette, listening: socket.socket, settings: Settings, ready: Cal
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             ready()
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            super().handle_exit(sig, frame)
+            closing()
 
     with _calm_signals():
         Server(config).run(sockets=[listening])

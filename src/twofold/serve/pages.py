@@ -7,14 +7,17 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from starlette.requests import Request as HTTPRequest
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from twofold.serve.problems import Problem
+from twofold.serve.state import state_of
 
-__all__ = ["page"]
+__all__ = ["manifest", "page"]
 
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "json": "application/json",
          "svg": "image/svg+xml", "png": "image/png", "txt": "text/plain"}  # fmt: skip
+CHAT = {"name": "chat", "title": "Chat", "module": "chat.js", "style": "chat.css"}
+DIGITS = {"name": "digits", "title": "Digits", "module": "digits/digits.js", "style": "digits/digits.css"}
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -25,6 +28,11 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
 }
+
+
+async def manifest(http: HTTPRequest) -> Response:
+    """The pages that there are, the first of them at /: one to chat on only where there is a model."""
+    return JSONResponse([*([CHAT] if any(state_of(http).shelf) else []), DIGITS], headers=HEADERS)
 
 
 async def page(http: HTTPRequest) -> Response:

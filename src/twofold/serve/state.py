@@ -1,4 +1,4 @@
-"""What every endpoint has at hand: the settings, the models, the meter."""
+"""What every endpoint has at hand: the settings, the models, the meter, the digits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
+from twofold.serve.exhibit import Exhibit
 from twofold.serve.metrics import Meter
 from twofold.serve.settings import Settings
 from twofold.serve.shelf import Shelf
@@ -18,6 +19,7 @@ class State:
     settings: Settings
     shelf: Shelf
     meter: Meter = field(default_factory=Meter)
+    exhibit: Exhibit = field(default_factory=Exhibit)
 
 
 def state_of(request: Request) -> State:

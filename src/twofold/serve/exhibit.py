@@ -1,0 +1,122 @@
+"""What the page of the digits shows: the images, networks that were taught beforehand, and each client's own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from twofold.neuron.descent import Settings, train
+from twofold.neuron.experiment import Plan, begin, usual_rate
+from twofold.neuron.images import Digits, load
+from twofold.neuron.network import Network
+from twofold.neuron.scoring import Score, score
+from twofold.serve.bench import Bench, Benches, Choice
+from twofold.serve.problems import Problem
+
+__all__ = ["OWN", "Exhibit", "Taught"]
+
+OWN = "own"  # the name of the network that a client trains
+SIDE = 28
+MOST_RUNS = 4  # that go on at a time, over all clients
+
+
+@dataclass(frozen=True)
+class Recipe:
+    title: str
+    told: str
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Taught:
+    """A network and what it is worth."""
+
+    network: Network
+    score: Score
+
+
+def _recipes(seed: int) -> Mapping[str, Recipe]:
+    settings = Settings(momentum=0.9, shift=1, epochs=40, seed=seed)
+    better = Plan(activation="relu", loss="cross-entropy", initialisation="he", settings=settings)
+    better = replace(better, settings=replace(settings, learning_rate=usual_rate(better)))
+    return {
+        "lecture": Recipe("the lecture's", "With sigmoids and squared error, as in the lecture.",
+                          Plan(settings=Settings(seed=seed))),
+        "better": Recipe("as small, taught better", "As many neurons, with ReLU, cross-entropy, momentum and images "
+                         "that are shifted by up to a pixel.", better),
+    }  # fmt: skip
+
+
+@dataclass
+class Exhibit:
+    """All is made when it is first asked for. `runs` has the clients whose networks are being trained."""
+
+    source: str = "mnist"
+    seed: int = 0
+    benches: Benches = field(default_factory=Benches)
+    runs: dict[str, int] = field(default_factory=dict)
+    closing: bool = False
+    _lock: Any = field(default_factory=threading.Lock)
+    _digits: Digits | None = None
+    _taught: dict[str, Taught] = field(default_factory=dict)
+
+    @property
+    def recipes(self) -> Mapping[str, Recipe]:
+        return _recipes(self.seed)
+
+    def digits(self) -> Digits:
+        """Raises MissingExtra, SourceError or FileFormatError."""
+        with self._lock:
+            if self._digits is None:
+                self._digits = load(self.source)
+            return self._digits
+
+    def taught(self, name: str) -> Taught:
+        """One of the recipes, trained when it is first asked for; that takes seconds. Raises Problem 404."""
+        if name not in self.recipes:
+            raise Problem(404, f"there is no network {name!r:.80} here; there is {', '.join([*self.recipes, OWN])}")
+        digits = self.digits()
+        with self._lock:
+            if name not in self._taught:
+                plan = self.recipes[name].plan
+                network = begin(plan, digits.side)
+                assert isinstance(network, Network)
+                for _ in train(network, digits.train.pixels, digits.train.labels, plan.settings):
+                    pass
+                self._taught[name] = Taught(network, score(network, digits.held_out))
+            return self._taught[name]
+
+    def bench(self, client: str, choice: Choice | None = None) -> Bench:
+        """The client's own; made from `choice` if it has none yet."""
+        return self.benches.find(client) or self.benches.put(client, Bench(self.digits(), choice or Choice()))
+
+    def network(self, name: str, client: str) -> tuple[Network, Score]:
+        """Of a recipe, or the client's own as it is now. Raises Problem 404."""
+        if name != OWN:
+            taught = self.taught(name)
+            return taught.network, taught.score
+        bench = self.bench(client)
+        with bench.lock:
+            network = Network([np.copy(weight) for weight in bench.network.weights],
+                              [np.copy(bias) for bias in bench.network.biases],
+                              bench.network.activation, bench.network.loss)  # fmt: skip
+        return network, score(network, self.digits().held_out)
+
+    def run_begins(self, client: str, turn: int) -> None:
+        """Raises Problem 429 where others keep the machine busy."""
+        if client not in self.runs and len(self.runs) >= MOST_RUNS:
+            raise Problem(429, f"{MOST_RUNS} networks are being trained here already; stop one, or come back",
+                          headers={"Retry-After": "10"})  # fmt: skip
+        self.runs[client] = turn
+
+    def run_ends(self, client: str, turn: int) -> None:
+        if self.runs.get(client) == turn:
+            del self.runs[client]
+
+    def close(self) -> None:
+        """Runs end at their next burst."""
+        self.closing = True

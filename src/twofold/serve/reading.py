@@ -1,0 +1,119 @@
+"""The digits' first view: a drawing is read, and every number on the way is told.
+
+    z = W a′ + b,   a = f(z)         of every layer, by twofold.neuron.network
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import inspect
+import textwrap
+from typing import Any
+
+import numpy as np
+from starlette.requests import Request as HTTPRequest
+from starlette.responses import JSONResponse, Response
+
+from twofold.neuron.descent import Settings
+from twofold.neuron.network import Network
+from twofold.serve import strokes, wire_digits
+from twofold.serve.exhibit import OWN, Exhibit
+from twofold.serve.problems import Problem
+from twofold.serve.receiving import read
+from twofold.serve.state import state_of
+from twofold.serve.wire_digits import About, Look, Matrix, Question, Which
+
+__all__ = ["about", "answer", "look", "network", "packed"]
+
+DECIMALS = 4  # of a pixel
+
+
+async def about(http: HTTPRequest) -> Response:
+    return JSONResponse(await asyncio.to_thread(_about, state_of(http).exhibit))
+
+
+def _about(exhibit: Exhibit) -> About:
+    digits, usual = exhibit.digits(), Settings()
+    train, held_out = len(digits.train), len(digits.held_out)
+    networks: list[wire_digits.Kind] = [
+        {"name": name, "title": recipe.title, "told": recipe.told} for name, recipe in exhibit.recipes.items()
+    ]
+    networks.append({"name": OWN, "title": "yours", "told": "The one that you train under Learn."})
+    return {
+        "digits": {"name": digits.name, "side": digits.side, "train": train, "held_out": held_out},
+        "networks": networks,
+        "defaults": {"learning_rate": usual.learning_rate, "batch": usual.batch},
+        "code": {"forward": _code(Network._forward), "backward": _code(Network.gradients)},
+    }  # fmt: skip
+
+
+async def network(http: HTTPRequest) -> Response:
+    state = state_of(http)
+    asked = await read(http, Which, state.settings)
+    found, score = await asyncio.to_thread(state.exhibit.network, asked.network, asked.client)
+    return JSONResponse({**packed(found), "accuracy": [score.accuracy, score.low, score.high], "held_out": score.n})
+
+
+async def answer(http: HTTPRequest) -> Response:
+    state = state_of(http)
+    asked = await read(http, Question, state.settings)
+    return JSONResponse(await asyncio.to_thread(_answer, asked, state.exhibit))
+
+
+def _answer(asked: Question, exhibit: Exhibit) -> Look:
+    if sum(part is not None for part in (asked.strokes, asked.example, asked.noise)) > 1:
+        raise Problem(400, "one of strokes, example and noise is read at a time")
+    digits = exhibit.digits()
+    if asked.network == OWN:
+        bench = exhibit.bench(asked.client)
+        with bench.lock:
+            return _read(asked, bench.network, digits)
+    return _read(asked, exhibit.taught(asked.network).network, digits)
+
+
+def _read(asked: Question, found: Network, digits: Any) -> Look:
+    label = None
+    if asked.example is not None:
+        if asked.example >= len(digits.held_out):
+            raise Problem(400, f"there are {len(digits.held_out)} held-out images, from 0", param="example")
+        pixels, label = digits.held_out.pixels[asked.example], int(digits.held_out.labels[asked.example])
+    elif asked.noise is not None:
+        pixels = np.random.default_rng(asked.noise).random(digits.side**2)
+    else:
+        pixels = strokes.image(asked.strokes or [], digits.side).ravel()
+    return look(found, pixels, label, asked.example)
+
+
+def look(found: Network, pixels: np.ndarray, label: int | None, example: int | None, *, back: bool = False) -> Look:
+    """One image [784] in a network, forward and, where asked for, `back` from the cost of reading it as its label."""
+    activations = [each[0] for each in found.forward(pixels[None])]
+    told: Look = {
+        "pixels": np.round(pixels.astype(np.float64), DECIMALS).tolist(), "label": label, "example": example,
+        "sums": [(weight @ before + bias).tolist()
+                 for weight, before, bias in zip(found.weights, activations, found.biases, strict=False)],
+        "activations": [each.tolist() for each in activations[1:]], "gradient": None,
+    }  # fmt: skip
+    if back:
+        by = found.gradients(pixels[None], np.array([label]))
+        told["gradient"] = {
+            "cost": by.cost, "activations": [each[0].tolist() for each in by.activations[1:]],
+            "weights": [_matrix(each) for each in by.weights], "biases": [each.tolist() for each in by.biases],
+        }  # fmt: skip
+    return told
+
+
+def packed(found: Network) -> wire_digits.Network:
+    return {
+        "sizes": list(found.sizes), "activation": found.activation, "loss": found.loss,
+        "weights": [_matrix(each) for each in found.weights], "biases": [each.tolist() for each in found.biases],
+    }  # fmt: skip
+
+
+def _matrix(values: np.ndarray) -> Matrix:
+    rows, columns = values.shape
+    return {"shape": (rows, columns), "data": base64.b64encode(values.astype("<f4").tobytes()).decode("ascii")}
+
+
+def _code(function: Any) -> str:
+    return textwrap.dedent(inspect.getsource(function))
