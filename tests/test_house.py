@@ -44,9 +44,15 @@ def test_all_is_sorted_and_complete(path):
 
 def test_a_rooms_door_holds_nothing_but_its_name():
     for path in HOUSE.rglob("__init__.py"):
-        if path.parent != HOUSE:
+        if path.parent not in (HOUSE, HOUSE / "neuron"):
             body = ast.parse(path.read_text("utf-8")).body
             assert len(body) == 1 and isinstance(body[0].value, ast.Constant), path
+
+
+def test_the_first_room_has_its_names_at_the_door_for_who_follows_the_lecture():
+    door = importlib.import_module("twofold.neuron")
+    assert door.__all__ == sorted(door.__all__, key=_constants_then_classes_then_functions)
+    assert [name for name in door.__all__ if not hasattr(door, name)] == []
 
 
 def test_the_tree_of_errors_is_drawn_as_it_is():

@@ -34,6 +34,7 @@ VERBS = {
     "serve": "Serve models to programs that speak OpenAI's protocol, and a chat page to browsers.",
     "evaluate": "Measure a model's bits per byte on any text.",
     "count": "Count parameters, FLOPs and memory of a shape or a model.",
+    "neuron": "Compute a formula and its gradients, and show the chain rule at work.",
     "data": "Read, clean, deduplicate and split text.",
     "tokenizer": "Train a tokenizer on prepared text.",
     "pretrain": "Train a model on prepared text.",
