@@ -70,6 +70,7 @@ class Bench:
             self.take_turn()
             self.choice, self.network = choice, choice.begin(self.digits.side)
             self.velocity = [np.zeros_like(parameter) for parameter in self.network.parameters]
+            self.began = self.network.weights[0].copy()
             self.step, self.epoch = 0, 0.0
             self.costs: list[tuple[int, float]] = []
             self.accuracies = [self._measure()]

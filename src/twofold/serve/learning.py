@@ -17,10 +17,10 @@ from twofold.serve.bench import ON_SLICE, Bench, Choice, Told
 from twofold.serve.events import DONE, EventStream, event
 from twofold.serve.exhibit import Exhibit
 from twofold.serve.problems import Problem
-from twofold.serve.reading import look, packed
+from twofold.serve.reading import look, matrix, packed
 from twofold.serve.receiving import read
 from twofold.serve.state import state_of
-from twofold.serve.wire_digits import Asked, Course, Own, Slice, Train
+from twofold.serve.wire_digits import Asked, Begun, Course, Own, Slice, Train
 
 __all__ = ["landscape", "own", "train"]
 
@@ -29,20 +29,22 @@ EPOCHS = 2000  # after which a run ends by itself: a page that was forgotten mus
 
 
 async def own(http: HTTPRequest) -> Response:
-    """The client's network and all of its descent; made, or made anew."""
+    """The client's network and all of its descent; made, or made anew. A run of it ends."""
     state = state_of(http)
     asked = await read(http, Own, state.settings)
     return JSONResponse(await asyncio.to_thread(_own, asked, state.exhibit))
 
 
-def _own(asked: Own, exhibit: Exhibit) -> Course:
+def _own(asked: Own, exhibit: Exhibit) -> Begun:
     _check(exhibit, asked.example)
     choice = Choice(**asked.plan.model_dump())
     bench = exhibit.bench(asked.client, choice)
     with bench.lock:
+        bench.take_turn()
         if asked.fresh:
             bench.begin(choice)
-        return _course(bench, asked.example, bench.costs, bench.accuracies)
+        course = _course(bench, asked.example, bench.costs, bench.accuracies)
+        return {**course, "began": matrix(bench.began)}
 
 
 async def train(http: HTTPRequest) -> Response:

@@ -24,7 +24,7 @@ from twofold.serve.receiving import read
 from twofold.serve.state import state_of
 from twofold.serve.wire_digits import About, Look, Matrix, Question, Which
 
-__all__ = ["about", "answer", "look", "network", "packed"]
+__all__ = ["about", "answer", "look", "matrix", "network", "packed"]
 
 DECIMALS = 4  # of a pixel
 
@@ -98,7 +98,7 @@ def look(found: Network, pixels: np.ndarray, label: int | None, example: int | N
         by = found.gradients(pixels[None], np.array([label]))
         told["gradient"] = {
             "cost": by.cost, "activations": [each[0].tolist() for each in by.activations[1:]],
-            "weights": [_matrix(each) for each in by.weights], "biases": [each.tolist() for each in by.biases],
+            "weights": [matrix(each) for each in by.weights], "biases": [each.tolist() for each in by.biases],
         }  # fmt: skip
     return told
 
@@ -106,11 +106,11 @@ def look(found: Network, pixels: np.ndarray, label: int | None, example: int | N
 def packed(found: Network) -> wire_digits.Network:
     return {
         "sizes": list(found.sizes), "activation": found.activation, "loss": found.loss,
-        "weights": [_matrix(each) for each in found.weights], "biases": [each.tolist() for each in found.biases],
+        "weights": [matrix(each) for each in found.weights], "biases": [each.tolist() for each in found.biases],
     }  # fmt: skip
 
 
-def _matrix(values: np.ndarray) -> Matrix:
+def matrix(values: np.ndarray) -> Matrix:
     rows, columns = values.shape
     return {"shape": (rows, columns), "data": base64.b64encode(values.astype("<f4").tobytes()).decode("ascii")}
 

@@ -19,6 +19,7 @@ __all__ = ["centre_of_mass", "image", "render"]
 
 SIZE, BOX = 28, 20  # pixels a side: the image, and the longer side of the ink
 PEN = 1.5  # half of a stroke's width, in pixels: MNIST's ones are three pixels wide
+EVEN = 1e-3  # pixels, so that what is drawn evenly, with its mass between two pixels, does not jump while it is drawn
 SMALLEST = 0.1  # of the pad: what is smaller is a dot, and is not made larger than one
 
 
@@ -39,7 +40,7 @@ def image(strokes: Sequence[Sequence[Sequence[float]]], size: int = SIZE) -> np.
     lines = [(line - (low + high) / 2) * scale + size / 2 for line in lines]
     if box == size:
         return render(lines, pen, size)
-    moved = np.round((size + 1) / 2 - centre_of_mass(render(lines, pen, size)))
+    moved = size // 2 - np.floor(centre_of_mass(render(lines, pen, size)) + EVEN)
     return render([line + moved for line in lines], pen, size)
 
 

@@ -10,8 +10,8 @@ from typing_extensions import TypedDict
 from twofold.serve.wire import Wire
 
 __all__ = [
-    "About", "Asked", "Course", "Gradient", "Kind", "Look", "Matrix", "Network", "Own", "Plan", "Question", "Sizes",
-    "Slice", "Train", "Which",
+    "About", "Asked", "Begun", "Course", "Gradient", "Kind", "Look", "Matrix", "Network", "Own", "Plan", "Question",
+    "Sizes", "Slice", "Train", "Which",
 ]  # fmt: skip
 
 Part = Annotated[float, Field(ge=0, le=1)]
@@ -121,6 +121,12 @@ class Course(TypedDict):
     cost: float | None
     costs: list[tuple[int, float]]
     accuracies: list[tuple[int, float, float, float]]
+
+
+class Begun(Course):
+    """All of it, with the weights of the first layer that it began with."""
+
+    began: Matrix
 
 
 class Slice(TypedDict):

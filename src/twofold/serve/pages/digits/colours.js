@@ -47,7 +47,7 @@ export function paint(canvas, values, columns, name, most = 1, least = 0) {
   context.putImageData(image, 0, 0);
 }
 
-export const largest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-12);
+export const largest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-30);
 
 /** Until the signal: `draw` again when the colours of paper and ink change places. */
 export function whenColoursChange(draw, signal) {

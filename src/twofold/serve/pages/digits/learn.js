@@ -5,7 +5,7 @@ import { Curve, Landscape } from "./plot.js";
 import { NetworkView } from "./network.js";
 import { NeuronView } from "./neuron.js";
 import { largest, paint, signed } from "./colours.js";
-import { unpack } from "./matrices.js";
+import { matrix, unpack } from "./matrices.js";
 import { explanation } from "./words.js";
 import { choice, h, percent, press } from "../dom.js";
 
@@ -33,7 +33,7 @@ export class LearnView {
     this.example = 0;
     this.stage = STAGES.length - 1;
     this.seed = 0;
-    this.start = press("Start", () => (this.running ? this.stop() : this.begin()), { class: "main" });
+    this.start = press("Start", () => (this.running ? this.page.attempt(() => this.rest()) : this.begin()), { class: "main" });
     this.one = press("One step", () => this.begin({ steps: 1 }));
     this.reset = press("Reset", () => this.page.attempt(() => this.restart()));
     this.facts = h("dl", { class: "facts figures" });
@@ -63,8 +63,9 @@ export class LearnView {
       h("section", { class: "curves", "aria-label": "How it goes" }, this.cost.element, this.right.element),
       h("section", { class: "mind", "aria-label": "One example" }, h("h2", {}, "One example, backwards"), this.which,
         h("label", { class: "note", for: "stage" }, "How far back"), this.stages, this.stageSays, this.netPlace, this.neuron.element),
-      h("section", { class: "looks", "aria-label": "Hidden layer 1" }, h("h2", {}, "What hidden layer 1 looks for"), this.pictures,
-        h("p", { class: "note" }, "Each square holds the 784 weights into one neuron, where their pixels are: ink on orange speaks for the neuron, ink on blue against it. Each is scaled to its own largest weight.")),
+      h("section", { class: "looks", "aria-label": "Hidden layer 1" }, h("h2", {}, "What hidden layer 1 looks for"),
+        choice("pictures", "Shown are", [["all", "its weights"], ["added", "what learning has changed"]], "all", (which) => { this.added = which === "added"; if (this.network) this.drawPictures(); }), this.pictures,
+        h("p", { class: "note" }, "Each square holds the weights into one neuron, where their pixels are: ink on orange speaks for the neuron, ink on blue against it. Each is scaled to its own largest.")),
       h("section", { class: "slice-of", "aria-label": "The landscape" }, h("h2", {}, "A slice of the landscape"), this.landscape.element, h("p", { class: "presses" }, this.cut)),
       h("section", { class: "explained" }, h("h2", {}, "What am I looking at?"), explanation("learning", code)));
   }
@@ -99,6 +100,7 @@ export class LearnView {
   async arrive(state) {
     Object.assign(this.plan, { activation: state.network.activation, loss: state.network.loss });
     for (const name of ["activation", "loss"]) for (const input of this.element.querySelectorAll(`input[name="${name}"]`)) input.checked = input.value === this.plan[name];
+    this.began = matrix(state.began);
     this.cost.use(state.costs);
     this.right.use(state.accuracies);
     this.take(state);
@@ -122,9 +124,10 @@ export class LearnView {
     const { state, look, net, network } = this;
     if (!look) return;
     net.forward(look, network);
+    net.suggest(look.gradient.biases[0].map(Math.abs));
     net.backward(look, this.stage);
     this.drawNeuron();
-    this.drawn.forEach((canvas, i) => paint(canvas, network.weights[0].row(i), Math.sqrt(network.weights[0].columns), "signed", largest(network.weights[0].row(i))));
+    this.drawPictures();
     this.stageSays.textContent = `${this.stage + 1} of ${STAGES.length}. ${STAGES[this.stage]}`;
     this.stages.setAttribute("aria-valuetext", this.stageSays.textContent);
     this.which.replaceChildren(`Training image ${look.example + 1}, a ${look.label}: its cost is ${signed(look.gradient.cost, false)}. A ring, and a line, is orange where it wants to go up and blue where down, scaled to the largest of its layer. `,
@@ -133,6 +136,15 @@ export class LearnView {
     const known = [["step", state.step.toLocaleString("en")], ["epoch", state.epoch.toFixed(1)], ["cost", state.cost === null ? "–" : signed(state.cost, false)],
       ["held out", rate === undefined ? "–" : percent(rate), rate === undefined ? "" : `${percent(low)} to ${percent(high)}`]];
     this.facts.replaceChildren(...known.map(([name, value, more]) => h("div", {}, h("dt", {}, more ? `${name}, ${more}` : name), h("dd", {}, value))));
+  }
+
+  /** The weights as they are, or what learning has added to those it began with. */
+  drawPictures() {
+    const now = this.network.weights[0], from = this.began;
+    this.drawn.forEach((canvas, i) => {
+      const row = this.added ? now.row(i).map((value, k) => value - from.row(i)[k]) : now.row(i);
+      paint(canvas, row, Math.sqrt(now.columns), "signed", largest(row));
+    });
   }
 
   drawNeuron() {
@@ -164,6 +176,13 @@ export class LearnView {
     this.running?.abort();
     this.running = null;
     this.start.textContent = "Start";
+  }
+
+  /** Stopped, and as the server has it: it may have gone a little further than was seen. */
+  async rest() {
+    this.stop();
+    await this.arrive(await this.ask("digits/own", { plan: this.wire(), fresh: false }));
+    this.page.shell.say(`Stopped at step ${this.state.step}`);
   }
 
   async begin({ steps = null } = {}) {

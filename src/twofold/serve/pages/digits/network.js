@@ -24,9 +24,10 @@ export class NetworkView {
     this.looked = looked;
     this.last = sizes.length - 1;
     this.chosen = [1, 0];
+    this.free = true; // until a reader has chosen a neuron
     this.input = h("canvas", { class: "pixels input", role: "img", "aria-label": "What the network sees" });
     this.lines = svg("g", { "aria-hidden": "true" });
-    this.svg = svg("svg", { class: "network", viewBox: `0 0 560 ${HIGH}`, tabindex: 0, role: "listbox", "aria-label": "The network's neurons; arrow keys go from one to the next" });
+    this.svg = svg("svg", { class: "network", viewBox: `${INPUT} 0 ${560 - INPUT} ${HIGH}`, tabindex: 0, role: "listbox", "aria-label": "The network's neurons; arrow keys go from one to the next" });
     const wires = svg("g", { class: "wires", "aria-hidden": "true" });
     this.svg.append(wires, this.lines);
     this.edges = [];
@@ -80,7 +81,14 @@ export class NetworkView {
     group.classList.add("chosen");
     for (const line of this.edges[layer]?.[i] ?? []) { line.classList.add("chosen"); this.lines.append(line); }
     this.svg.setAttribute("aria-activedescendant", group.id);
-    if (tell) this.looked(layer, i);
+    if (!tell) return;
+    this.free = false;
+    this.looked(layer, i);
+  }
+
+  /** Where nobody has chosen, the neuron of hidden layer 1 that has most to say. */
+  suggest(values) {
+    if (this.free) this.choose(1, values.indexOf(Math.max(...values)), false);
   }
 
   /** A look at an example: its pixels, and the activations of each layer. */
@@ -110,9 +118,10 @@ export class NetworkView {
   colourLines(layer, columns, values, shown = true) {
     const most = largest(values);
     this.edges[layer].forEach((row, i) => row.forEach((line, j) => {
-      const value = shown ? values[i * columns + j] : 0;
-      line.style.stroke = shown ? colour("signed", value, most) : "";
-      line.style.strokeWidth = 0.5 + 2.5 * Math.abs(value) / most;
+      const value = shown ? values[i * columns + j] / most : 0;
+      line.style.stroke = `var(--${value > 0 ? "more" : "less"})`;
+      line.style.strokeOpacity = Math.abs(value) ** 0.8;
+      line.style.strokeWidth = 0.5 + 2.5 * Math.abs(value);
     }));
   }
 

@@ -22,7 +22,7 @@ export class NeuronView {
     this.title.textContent = name[0].toUpperCase() + name.slice(1);
     this.weights.show(row, `Its weights for the ${w.columns} ${from}`);
     this.wants.figure.hidden = !backward;
-    if (backward) this.wants.show(minus(look.gradient.weights[layer - 1].row(i)), "Which of them want to go up, −∂C/∂w");
+    if (backward) this.wants.show(minus(look.gradient.weights[layer - 1].row(i)), "What they want, −∂C/∂w: up or down");
     this.sum.replaceChildren();
     if (!look) return;
     const z = look.sums[layer - 1][i], bias = network.biases[layer - 1][i], f = layer < last ? (network.activation === "relu" ? "max(0, z)" : "σ(z)") : network.loss === "squared" ? "σ(z)" : "softmax(z)";

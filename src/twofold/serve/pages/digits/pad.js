@@ -19,8 +19,6 @@ export class Pad {
     const { canvas } = this;
     canvas.addEventListener("pointerdown", (event) => {
       if (event.button > 0 || !event.isPrimary) return;
-      event.preventDefault();
-      canvas.focus({ preventScroll: true });
       canvas.setPointerCapture(event.pointerId);
       this.pen.shown = this.pen.down = false;
       this.begin(this.at(event));

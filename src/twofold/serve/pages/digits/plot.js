@@ -98,7 +98,7 @@ export class Curve {
   }
 }
 
-const SIDE = 360, EDGE = 34;
+const SIDE = 360, EDGE = 42;
 
 /** The slice: its costs as colours, the way as a line from where it began to where it is. */
 export class Landscape {
