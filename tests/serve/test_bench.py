@@ -109,3 +109,9 @@ def test_who_was_longest_away_is_let_go_and_its_run_ends():
     benches.put("c", third)
     assert benches.find("b") is None and second.turn != turn
     assert benches.put("a", second) is first
+
+
+def test_a_cost_that_rises_above_that_of_a_guess_is_told():
+    bench = Bench(DIGITS, Choice("relu", "cross-entropy"))
+    with pytest.raises(Diverged, match="was 2.* before the first step"):
+        bench.burst(Settings(learning_rate=30, batch=10, epochs=100, cooldown=0), 500, FOR_EVER)

@@ -112,5 +112,6 @@ def _refuse(http: HTTPRequest, error: Exception) -> Response:
         allowed = (headers or {}).get("Allow", "another method")
         return Problem(405, f"{path} is asked with {allowed}, not {http.method}", headers=headers).response()
     if error.status_code == 404:
-        return Problem(404, f"there is no {path!r:.80} here; /openapi.json lists what there is").response()
+        where = "/openapi.json lists what there is" if any(state_of(http).shelf) else "this server has no model"
+        return Problem(404, f"there is no {path!r:.80} here; {where}").response()
     return Problem(error.status_code, error.detail, headers=headers).response()

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
-from twofold.neuron.descent import Settings, Step, steps_per_epoch, train
+from twofold.neuron.descent import Diverged, Settings, Step, steps_per_epoch, train
 from twofold.neuron.images import Digits
 from twofold.neuron.network import Network
 from twofold.neuron.scoring import score
@@ -27,6 +27,7 @@ HIDDEN = (16, 16)
 KEPT = 512  # costs, and accuracies, that are remembered of a descent
 TOLD = 12  # costs of one burst
 ON_SLICE = 250  # images whose mean cost is the height of the landscape
+RECENT = 100  # steps whose mean cost may not be twice what it was before the first
 
 Measure = tuple[int, float, float, float]  # after how many steps, held-out accuracy, its interval
 
@@ -71,6 +72,8 @@ class Bench:
             self.choice, self.network = choice, choice.begin(self.digits.side)
             self.velocity = [np.zeros_like(parameter) for parameter in self.network.parameters]
             self.began = self.network.weights[0].copy()
+            self.cost_before = self._cost(self.network)
+            self.recent: deque[float] = deque(maxlen=RECENT)
             self.step, self.epoch = 0, 0.0
             self.costs: list[tuple[int, float]] = []
             self.accuracies = [self._measure()]
@@ -92,11 +95,18 @@ class Bench:
             for step in descent:
                 self.step, self.epoch = self.step + 1, step.epoch
                 costs.append(step.cost)
+                self.recent.append(step.cost)
                 if self.trail.wants(self.step):
                     self.trail.add(self.step, _flat(self.network))
                 if len(costs) >= most or clock() >= end:
                     ended = False
                     break
+            mean = sum(self.recent) / max(1, len(self.recent))
+            if len(self.recent) == RECENT and mean > 2 * self.cost_before:
+                raise Diverged(
+                    f"the cost was {self.cost_before:.3g} before the first step and is {mean:.3g} after {self.step}: "
+                    f"the steps are too large; try a learning rate of {settings.learning_rate / 5:.2g}"
+                )
             told = Told(len(costs), _means(self.step - len(costs), costs), self._measure(), ended)
             self.costs = _thin([*self.costs, *told.costs])
             self.accuracies = _thin([*self.accuracies, told.measured])
@@ -109,12 +119,11 @@ class Bench:
             if steps[-1] != self.step:
                 steps, weights = [*steps, self.step], [*weights, _flat(self.network)]
             like = self.network
+        return steps, cut(np.stack(weights), lambda at: self._cost(_unflat(at, like)))
+
+    def _cost(self, network: Network) -> float:
         images = self.digits.train[:ON_SLICE]
-
-        def cost(at: np.ndarray) -> float:
-            return _unflat(at, like).gradients(images.pixels, images.labels).cost
-
-        return steps, cut(np.stack(weights), cost)
+        return network.gradients(images.pixels, images.labels).cost
 
     def _going(self, settings: Settings) -> Iterator[Step]:
         """The descent that goes on, or, with other settings, one that goes on where it was."""

@@ -26,6 +26,7 @@ from twofold.serve.wire_digits import About, Look, Matrix, Question, Which
 
 __all__ = ["about", "answer", "look", "matrix", "network", "packed"]
 
+MOST_POINTS = 2000  # of a drawing
 DECIMALS = 4  # of a pixel
 
 
@@ -64,6 +65,8 @@ async def answer(http: HTTPRequest) -> Response:
 def _answer(asked: Question, exhibit: Exhibit) -> Look:
     if sum(part is not None for part in (asked.strokes, asked.example, asked.noise)) > 1:
         raise Problem(400, "one of strokes, example and noise is read at a time")
+    if sum(map(len, asked.strokes or ())) > MOST_POINTS:
+        raise Problem(400, f"the strokes have more than {MOST_POINTS} points; leave some out", param="strokes")
     digits = exhibit.digits()
     if asked.network == OWN:
         bench = exhibit.bench(asked.client)
