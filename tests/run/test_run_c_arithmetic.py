@@ -142,9 +142,10 @@ def test_every_shape_scores_as_run_py_does(name, form, kernel, tmp_path):
         assert np.sqrt((difference**2).mean()) < 0.03 * expected.std()
 
 
+@pytest.mark.parametrize("form", WRITABLE)
 @pytest.mark.parametrize("name", SHAPES)
-def test_a_batch_scores_as_its_texts_do_one_by_one(name, tmp_path):
-    model, _, v = opened(name, tmp_path)
+def test_a_batch_scores_bit_for_bit_as_its_texts_do_one_by_one(name, form, kernel, tmp_path):
+    model, _, v = opened(name, tmp_path, form)
     rng = np.random.default_rng(2)
     texts = [rng.integers(0, v, n).tolist() for n in (1, 30, 7, 64, 2)]
     together = [NativeCache(model, 96) for _ in texts]
@@ -153,23 +154,26 @@ def test_a_batch_scores_as_its_texts_do_one_by_one(name, tmp_path):
     second = model.forward(list(zip(together, more, strict=True)))
     for i, (text, rest) in enumerate(zip(texts, more, strict=True)):
         alone = NativeCache(model, 96)
-        np.testing.assert_allclose(first[i], model.forward([(alone, text)])[0], atol=2e-5)
+        np.testing.assert_array_equal(first[i], model.forward([(alone, text)])[0])
         for token in rest:
             last = model.forward([(alone, [token])])[0]
-        np.testing.assert_allclose(second[i], last, atol=2e-5)
+        np.testing.assert_array_equal(second[i], last)
 
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=5), st.sampled_from([1, 2, 3, 7]))
-def test_how_a_text_is_cut_into_steps_and_how_many_threads_there_are_changes_nothing(long, cuts, threads):
+def test_how_a_text_is_cut_into_steps_and_how_many_threads_there_are_changes_no_bit(long, cuts, threads):
     path, ids, expected = long
-    model, cache, at, scores = NativeModel(path, threads), None, 0, []
+    alone = NativeModel(path, 1)
+    whole = alone.forward([(NativeCache(alone, 600), ids)], every=True)
+    model, at, scores = NativeModel(path, threads), 0, []
     cache = NativeCache(model, 600)
     for n in (*cuts, len(ids)):
         if part := ids[at : at + n]:
             scores.append(model.forward([(cache, part)], every=True))
         at += n
-    np.testing.assert_allclose(np.concatenate(scores), expected, atol=1e-4)
+    np.testing.assert_array_equal(np.concatenate(scores), whole)
+    np.testing.assert_allclose(whole, expected, atol=1e-4)
 
 
 @pytest.fixture(scope="module")

@@ -221,20 +221,21 @@ static gguf *gguf_open(const char *path, const void *bytes, size_t n) {
 }
 
 /* ── 2  Threads ──────────────────────────────────────────────────────────────────────────────────────────────────────
-   A token is some two hundred small jobs, one after the other, each cut into pieces that any thread may claim. A job is
-   over when its pieces are done, not when every thread has come by: a thread that the system has put aside holds up
-   nothing that it has not begun, and with no helper at all the caller does everything. Waiting is spinning at first,
-   for the next job is microseconds away, then sleeping, so that a machine with other work to do is not kept busy. */
+   A token is some two hundred small jobs, one after the other, each cut into pieces. Every thread has a range of them,
+   so that it reads memory in one line, and goes on with what others have not claimed of theirs. A job is over when its
+   pieces are done, not when every thread has come by: a thread that the system has put aside holds up nothing that it
+   has not begun, and with no helper at all the caller does everything. Waiting is spinning at first, for the next job
+   is microseconds away, then sleeping, so that a machine with other work to do is not kept busy. */
 
-enum { SPINS = 2000, MOST_THREADS = 64 };
+enum { SPINS = 200, MOST_THREADS = 64 };
 
 typedef struct {
-    _Alignas(64) _Atomic uint64_t ticket; /* which job (32 bits), how many pieces (16), the next to be claimed (16) */
-    _Alignas(64) _Atomic int done;
+    struct { _Alignas(64) _Atomic uint64_t claimed; } range[MOST_THREADS]; /* its end (32 bits), the next piece (32) */
+    _Alignas(64) _Atomic int job;  /* jobs so far */
+    _Alignas(64) _Atomic int done; /* pieces of the latest, of n */
     _Alignas(64) void (*work)(void *, int);
     void *argument;
-    int n_threads;
-    _Atomic int asleep, over;
+    _Atomic int n, n_threads, asleep, over, joined; /* joined: helpers that know which range is theirs */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     pthread_t threads[MOST_THREADS];
@@ -247,9 +248,6 @@ typedef struct {
 #else
 #define pause_briefly() ((void)0)
 #endif
-
-static int n_pieces(uint64_t ticket) { return (int)(ticket >> 16 & 0xFFFF); }
-static int piece(uint64_t ticket) { return (int)(ticket & 0xFFFF); }
 
 static void wake_all(pool *p) {
     if (!atomic_load(&p->asleep)) return;
@@ -268,35 +266,39 @@ static void wake_all(pool *p) {
         pthread_mutex_unlock(&(p)->lock);                                                           \
     } while (0)
 
-static void *help(void *argument) {
-    pool *p = argument;
-    for (;;) {
-        uint64_t mine = atomic_fetch_add(&p->ticket, 1);
-        if (piece(mine) < n_pieces(mine)) {
-            p->work(p->argument, piece(mine)); /* the caller cannot go on to another job before this piece is done */
-            if (atomic_fetch_add(&p->done, 1) + 1 == n_pieces(mine)) wake_all(p);
-        } else {
-            WAIT_UNTIL(p, atomic_load(&p->ticket) >> 32 != mine >> 32 || atomic_load(&p->over));
-            if (atomic_load(&p->over)) return NULL;
+/* Do what is left of the latest job, beginning with range i. */
+static void work_on(pool *p, int i) {
+    for (int tried = 0; tried < p->n_threads; i = (i + 1) % p->n_threads, tried++)
+        for (uint64_t mine; mine = atomic_fetch_add(&p->range[i].claimed, 1), (uint32_t)mine < mine >> 32;) {
+            p->work(p->argument, (int)(uint32_t)mine); /* no other job is begun before this piece is done */
+            if (atomic_fetch_add(&p->done, 1) + 1 == p->n) wake_all(p);
         }
-    }
 }
 
-/* work(argument, i) for i = 0 … n - 1, n < 65536 - threads, in any order, on any thread; returns when all are done. */
+static void *help(void *argument) {
+    pool *p = argument;
+    for (int i = atomic_fetch_add(&p->joined, 1) + 1, job; !atomic_load(&p->over);) {
+        job = atomic_load(&p->job);
+        work_on(p, i);
+        WAIT_UNTIL(p, atomic_load(&p->job) != job || atomic_load(&p->over));
+    }
+    return NULL;
+}
+
+static int share(int n, int i, int of) { return (int)((int64_t)n * i / of); } /* where part i of n begins */
+
+/* work(argument, i) for i = 0 … n - 1, in any order, on any thread; returns when all are done. */
 static void parallel(pool *p, void (*work)(void *, int), void *argument, int n) {
     if (p->n_threads == 1 || n == 1) {
         for (int i = 0; i < n; i++) work(argument, i);
         return;
     }
-    p->work = work, p->argument = argument;
+    p->work = work, p->argument = argument, p->n = n;
     atomic_store(&p->done, 0);
-    uint64_t job = (atomic_load(&p->ticket) >> 32) + 1, mine;
-    atomic_store(&p->ticket, job << 32 | (uint64_t)n << 16);
-    wake_all(p);
-    while (mine = atomic_fetch_add(&p->ticket, 1), piece(mine) < n) {
-        work(argument, piece(mine));
-        atomic_fetch_add(&p->done, 1);
-    }
+    for (int i = 0; i < p->n_threads; i++)
+        atomic_store(&p->range[i].claimed, (uint64_t)share(n, i + 1, p->n_threads) << 32 | share(n, i, p->n_threads));
+    atomic_fetch_add(&p->job, 1), wake_all(p);
+    work_on(p, 0);
     WAIT_UNTIL(p, atomic_load(&p->done) == n);
 }
 
@@ -714,12 +716,11 @@ INLINE void integers(const int form, const int nb, const matrix *w, const uint8_
     UNROLL for (int c = 0; c < nb; c++) f_store(y + c * LANES, sum[c]);
 }
 
-/* Sixteen rows of floats times nb vectors. A lone vector is summed in four parts, so that no sum waits for the last. */
+/* Sixteen rows of floats times nb vectors, in two sums each: a lone vector's would wait for the last addition. */
 INLINE void floats(const int form, const int nb, const matrix *w, const uint8_t *data, const float *x, int width,
                    float *y) {
-    const int parts = nb < 3 ? 4 : 1, each = 4 / parts;
-    vf sum[4 * PANEL];
-    UNROLL for (int c = 0; c < nb * parts; c++) sum[c] = f_set(0);
+    vf sum[2 * PANEL];
+    UNROLL for (int c = 0; c < 2 * nb; c++) sum[c] = f_set(0);
     for (int k = 0; k < w->groups * GROUP; k += 4) {
         vf v[4];
         PREFETCH(data, form == FLOAT32 ? 256 : 128);
@@ -734,13 +735,10 @@ INLINE void floats(const int form, const int nb, const matrix *w, const uint8_t 
         }
         UNROLL for (int j = 0; j < 4; j++)
             UNROLL for (int c = 0; c < nb; c++)
-                sum[c * parts + j / each] = f_fma(v[j], f_set(x[j * width + c]), sum[c * parts + j / each]);
+                sum[2 * c + j % 2] = f_fma(v[j], f_set(x[j * width + c]), sum[2 * c + j % 2]);
         data += form == FLOAT32 ? 256 : 128, x += 4 * width;
     }
-    UNROLL for (int c = 0; c < nb; c++) {
-        UNROLL for (int j = 1; j < parts; j++) sum[c * parts] = f_add(sum[c * parts], sum[c * parts + j]);
-        f_store(y + c * LANES, sum[c * parts]);
-    }
+    UNROLL for (int c = 0; c < nb; c++) f_store(y + c * LANES, f_add(sum[2 * c], sum[2 * c + 1]));
 }
 
 /* How many of n are done at a time, and the constants that the loops above are compiled for. */
@@ -761,8 +759,6 @@ static void tile_times(const matrix *w, int tile, const input *in, int column, i
         FOR_EACH_STEP(IF_INTEGERS, INT6_MIN) FOR_EACH_STEP(IF_INTEGERS, INT6_SPLIT)
     }
 }
-
-static int share(int n, int i, int of) { return (int)((int64_t)n * i / of); } /* where part i of n begins */
 
 /* Up to three matrices that read the same x, each with its own place for what comes out. */
 typedef struct {
@@ -791,13 +787,12 @@ static void product_chunk(void *argument, int chunk) {
     const product *p = argument;
     int from = share(p->n_tiles, chunk, p->n_chunks), to = share(p->n_tiles, chunk + 1, p->n_chunks);
     for (int first = 0; first < p->in->n; first += PANEL)
-        for (int t = from; t < to; t++)
-            for (int c = first, end = first + panel_width(p->in, first), nb; c < end; c += nb) {
-                nb = step_of(end - c);
-                int part = 0, tile = t;
+        for (int i = 0; i < (p->side_by_side ? p->n_parts : 1); i++)
+            for (int t = from; t < to; t++) {
+                int part = i, tile = t;
                 while (!p->side_by_side && tile >= n_tiles(p->part[part].w)) tile -= n_tiles(p->part[part++].w);
-                product_tile(p, part, tile, c, nb);
-                for (int i = 1; p->side_by_side && i < p->n_parts; i++) product_tile(p, i, tile, c, nb);
+                for (int c = first, end = first + panel_width(p->in, first), nb; c < end; c += nb)
+                    product_tile(p, part, tile, c, nb = step_of(end - c));
             }
     int rows = p->part[0].w->rows;
     if (p->then) p->then(p->argument, from * LANES, to * LANES < rows ? to * LANES : rows);
@@ -805,9 +800,9 @@ static void product_chunk(void *argument, int chunk) {
 
 static void multiply(pool *threads, product *p) {
     for (int i = 0; i < (p->side_by_side ? 1 : p->n_parts); i++) p->n_tiles += n_tiles(p->part[i].w);
-    int n = 4 * threads->n_threads; /* pieces for every thread, so that none waits long; more where each is long */
+    int n = 2 * threads->n_threads; /* few pieces, for each begins slowly; more where each is long */
     if (p->in->n > PANEL && p->n_tiles / 8 > n) n = p->n_tiles / 8;
-    p->n_chunks = n > p->n_tiles ? p->n_tiles : n < 1 << 15 ? n : 1 << 15;
+    p->n_chunks = n > p->n_tiles ? p->n_tiles : n;
     parallel(threads, product_chunk, p, p->n_chunks);
 }
 
@@ -819,6 +814,7 @@ enum { LEARNED, ROTARY, NOWHERE };            /* how a position is known */
 enum { LAYER, RMS };                          /* how a vector is brought to one length */
 enum { GELU, SWIGLU, GEGLU, RELU2, NO_MLP };
 enum { MOST_TOKENS = 256, MOST_HEAD = 1024 }; /* tokens that go through the blocks together; the widest head */
+enum { PAGE = 128, MOST_PARTS = 64 };         /* positions remembered together; parts of the past mixed apart */
 
 static const char *const POSITIONS[] = {"learned", "rotary", "none"}, *const NORMS[] = {"layer", "rms"};
 static const char *const MLPS[] = {"gelu", "swiglu", "geglu", "relu2", "none"};
@@ -850,6 +846,7 @@ typedef struct {
     char kind[32], key[128];
     int positions, norm, mlp, side_by_side;
     int v, context, n_layers, d, h, n, e, f; /* n: heads of keys and values */
+    int part_length;                         /* positions of the past that are mixed in one go, see section 8 */
     float eps, embedding_scale;
     float *factors; /* which frequencies are divided by */
     double base[2], *frequency[2]; /* of each pair of channels; 1: in blocks with a window */
@@ -860,7 +857,7 @@ typedef struct {
     int n_wishes;
     uint8_t *memory; /* all of the weights */
 
-    int n_tokens, n_tiles, n_splits, n_chosen, layer; /* of the pass that is under way */
+    int n_tokens, n_tiles, n_apart, n_chosen, layer; /* of the pass that is under way */
     struct { int id, position; tf_cache *cache; } token[MOST_TOKENS];
     struct { int first, n; } tile[MOST_TOKENS];   /* neighbours in one sequence, for attention */
     int chosen[MOST_TOKENS];                      /* tokens whose scores are wanted */
@@ -965,6 +962,8 @@ static int configure(tf_model *m) {
         || !size(m, "attention.key_length", m->d / m->h, 1, &m->e)
         || !size(m, "feed_forward_length", 0, 0, &m->f) || !size(m, "rope.dimension_count", m->e, 1, &width)
         || (gemma && !size(m, "attention.sliding_window", 512, 1, &window))) return 0;
+    m->part_length = (m->context / (MOST_PARTS * PAGE) + 1) * PAGE;
+    if (m->part_length < 2 * PAGE) m->part_length = 2 * PAGE;
     int turned = m->positions == ROTARY;
     text scaling = gguf_text(m->file, key_of(m, "rope.scaling.type"), "none");
     if (m->h % m->n || m->e > MOST_HEAD || (int64_t)m->h * m->e > 1 << 24 || m->d > 1 << 24 || m->f > 1 << 24
@@ -1016,17 +1015,23 @@ static const uint8_t *place(const gguf *g, const wish *w) {
 
 typedef struct { const matrix *w; const uint8_t *from; int n_chunks, mapped; } packing;
 
+/* What has been read of a mapped file, tiles begin … end - 1, need not stay in memory. */
+static void let_go(const packing *p, int begin, int end) {
+#ifdef MADV_DONTNEED
+    size_t rows = (size_t)p->w->cols / TYPES[p->w->type].block * TYPES[p->w->type].bytes * LANES, page = 1 << 16;
+    uintptr_t from = (uintptr_t)p->from, a = (from + begin * rows) / page * page + page;
+    uintptr_t b = (from + end * rows) / page * page;
+    if (p->mapped && b > a) madvise((void *)a, b - a, MADV_DONTNEED);
+#else
+    (void)p, (void)begin, (void)end;
+#endif
+}
+
 static void pack_chunk(void *argument, int chunk) {
     const packing *p = argument;
     int begin = share(n_tiles(p->w), chunk, p->n_chunks), end = share(n_tiles(p->w), chunk + 1, p->n_chunks);
     for (int tile = begin; tile < end; tile++) pack_tile(p->w, p->from, tile);
-#ifdef MADV_DONTNEED
-    if (!p->mapped) return; /* what has been read of a file need not stay in memory */
-    size_t row = (size_t)p->w->cols / TYPES[p->w->type].block * TYPES[p->w->type].bytes * LANES, page = 1 << 16;
-    uintptr_t at = (uintptr_t)p->from, a = (at + begin * row + page - 1) / page * page;
-    uintptr_t b = (at + end * row) / page * page;
-    if (b > a) madvise((void *)a, b - a, MADV_DONTNEED);
-#endif
+    let_go(p, begin, end);
 }
 
 /* Take every wish out of a file, in which all of them have been found. */
@@ -1038,6 +1043,7 @@ static void fill(tf_model *m, const gguf *g) {
         if (w->vector) continue;
         packing p = {w->matrix, from, n_tiles(w->matrix) < 64 ? n_tiles(w->matrix) : 64, g->mapped};
         parallel(&m->threads, pack_chunk, &p, p.n_chunks);
+        let_go(&p, 0, n_tiles(p.w)); /* also what two chunks share */
     }
     for (int i = 0; i < m->e; i++) {
         int pair = i / 2, local = i % 2;
@@ -1115,9 +1121,9 @@ void tf_close(tf_model *m) {
 }
 
 static tf_model *model_of(gguf *file, const char *name, int threads) {
-    tf_model *m = file ? calloc(1, sizeof *m) : NULL;
+    tf_model *m = file ? aligned_alloc(_Alignof(tf_model), sizeof *m) : NULL; /* the threads' counters lie apart */
     if (!m) return gguf_close(file), NULL;
-    m->file = file;
+    memset(m, 0, sizeof *m), m->file = file;
     pthread_mutex_init(&m->lock, NULL);
     pool_open(&m->threads, threads < 1 ? n_cores() : threads < MOST_THREADS ? threads : MOST_THREADS);
     m->words = vocabulary_new(file, name);
@@ -1159,7 +1165,7 @@ const char *tf_kernel(void) { return KERNEL; }
    channel, so that a query meets sixteen keys at once. With KEEP_INT8 each key and value has a scale of its own. Memory
    that was asked for and never written costs nothing, so a cache may be as long as the context. */
 
-enum { KEEP_HALF, KEEP_INT8, KEEP_FLOAT, N_KEEPS, PAGE = 128 };
+enum { KEEP_HALF, KEEP_INT8, KEEP_FLOAT, N_KEEPS };
 static const int KEEP_BYTES[N_KEEPS] = {2, 1, 4};
 
 struct tf_cache {
@@ -1222,15 +1228,18 @@ static void remember(tf_cache *c, int layer, int values, int head, int position,
     if (c->kind == KEEP_INT8) slab_scales(c, at)[p] = to_bytes(v, width, (int8_t *)row);
     for (int i = 0; c->kind == KEEP_HALF && i < width; i += LANES)
         f_to_halves((uint16_t *)(void *)row + i, f_load(v + i));
-    if (values) memcpy(at + p * width * size, row, (size_t)(width * size));
-    else for (int i = 0; i < e; i++)
-        memcpy(at + ((p / LANES * width + i) * LANES + p % LANES) * size, row + i * size, (size_t)size);
+    if (values) { memcpy(at + p * width * size, row, (size_t)(width * size)); return; }
+#define SCATTER(KIND, SIZE) case KIND: for (int i = 0; i < e; i++) memcpy(at + i * LANES * SIZE, row + i * SIZE, SIZE); break;
+    at += (p / LANES * width * LANES + p % LANES) * size;
+    switch (c->kind) { SCATTER(KEEP_HALF, 2) SCATTER(KEEP_INT8, 1) SCATTER(KEEP_FLOAT, 4) }
+#undef SCATTER
 }
 
 /* ── 8  Attention ────────────────────────────────────────────────────────────────────────────────────────────────────
    Each position mixes the values of those up to itself, by how well its query meets their keys. Positions are taken
    a page at a time: what has been mixed so far shrinks whenever a larger score turns up (Milakov, Gimelshein 2018), so
-   that no row of scores is ever kept whole, and parts that were mixed apart, by several threads, can be joined. */
+   that no row of scores is ever kept whole. The past is cut into parts at fixed positions, which are mixed apart, by
+   several threads if need be, and joined in order: what else is read at the same time changes no bit of the outcome. */
 
 enum { MOST_ROWS = 8, TILE_ROWS = 24 };
 typedef struct { const float *q; float *z, most, sum, scores[PAGE]; int from, to; } row; /* sees from … to - 1 */
@@ -1297,46 +1306,65 @@ static void weigh(row *r, int at, int n, const float *scales, int e_room) {
 static float *row_of(float *rows, int width, int t) { return rows + (size_t)t * (size_t)width; }
 
 /* Where a part of the past leaves what it makes of a query: z [e_room], then its largest score, the sum of shares. */
-static float *part_of(const tf_model *m, int t, int split, int query) {
-    return row_of(m->part, m->e_room + LANES, (t * m->n_splits + split) * m->h + query);
+static float *part_of(const tf_model *m, int t, int part, int query) {
+    return row_of(m->part, m->e_room + LANES, (t * m->n_apart + part) * m->h + query);
 }
 
-/* One tile of tokens, one head of keys and values with the queries it serves, one of n_splits parts of the past. */
+/* To what earlier parts made of a query, add what the next one does. */
+static __attribute__((noinline)) void join(float *to, const float *next, int e_room) {
+    float most = fmaxf(to[e_room], next[e_room]), keep = exp_of(to[e_room] - most), add = exp_of(next[e_room] - most);
+    for (int i = 0; i < e_room; i++) to[i] = to[i] * keep + next[i] * add;
+    to[e_room] = most, to[e_room + 1] = to[e_room + 1] * keep + next[e_room + 1] * add;
+}
+
+/* Positions begin … stop - 1 of head number `head`, for nr rows whose z, most and sum are at their beginning. */
+static void attend_part(const tf_model *m, const tf_cache *c, int head, int begin, int stop, int nr, row *rows) {
+    for (int at = begin, n; at < stop; at += n) {
+        n = stop - at < PAGE ? stop - at : PAGE;
+        uint8_t *keys = slab(c, at / PAGE, m->layer, 0, head), *values = slab(c, at / PAGE, m->layer, 1, head);
+        const float *k_scales = slab_scales(c, keys), *v_scales = slab_scales(c, values);
+        size_t ahead = (size_t)(values - keys), next = c->page_bytes - ahead;
+#define IF_SCORE(KIND, NR) case KIND * 16 + NR: score(KIND, NR, keys, k_scales, m->e, m->e_room, n, ahead, rows); break;
+#define IF_BLEND(KIND, NR) case KIND * 16 + NR: blend(KIND, NR, values, m->e_room, n, next, rows); break;
+        switch (c->kind * 16 + nr) {
+        FOR_EACH_STEP(IF_SCORE, KEEP_HALF) FOR_EACH_STEP(IF_SCORE, KEEP_INT8) FOR_EACH_STEP(IF_SCORE, KEEP_FLOAT)
+        }
+        for (int r = 0; r < nr; r++) weigh(&rows[r], at, n, c->kind == KEEP_INT8 ? v_scales : NULL, m->e_room);
+        switch (c->kind * 16 + nr) {
+        FOR_EACH_STEP(IF_BLEND, KEEP_HALF) FOR_EACH_STEP(IF_BLEND, KEEP_INT8) FOR_EACH_STEP(IF_BLEND, KEEP_FLOAT)
+        }
+    }
+}
+
+/* One tile of tokens, one head of keys and values with the queries it serves; one part of the past, or all in turn. */
 static void attend(void *argument, int task) {
     tf_model *m = argument;
-    int split = task % m->n_splits, head = task / m->n_splits % m->n, tile = task / m->n_splits / m->n;
-    int first = m->tile[tile].first, group = m->h / m->n, n_rows = m->tile[tile].n * group, e_room = m->e_room;
-    int window = m->blocks[m->layer].window, from = 0, end = m->token[first].position + m->tile[tile].n;
-    const tf_cache *c = m->token[first].cache;
-    if (window && m->token[first].position >= window) from = (m->token[first].position - window + 1) / PAGE * PAGE;
-    int length = ((end - from + m->n_splits - 1) / m->n_splits + PAGE - 1) / PAGE * PAGE;
-    int begin = from + split * length, stop = begin + length < end ? begin + length : end;
+    int apart = task % m->n_apart, head = task / m->n_apart % m->n, tile = task / m->n_apart / m->n;
+    int first = m->tile[tile].first, group = m->h / m->n, n_rows = m->tile[tile].n * group, length = m->part_length;
+    int window = m->blocks[m->layer].window, p = m->token[first].position, end = p + m->tile[tile].n;
+    int seen = window && p >= window ? (p - window + 1) / length : 0, from = m->n_apart > 1 ? apart : seen;
+    int to = m->n_apart > 1 ? apart + 1 : (end + length - 1) / length;
+    float other[MOST_ROWS][MOST_HEAD + LANES];
     row rows[MOST_ROWS];
     for (int done = 0, nr; done < n_rows; done += nr) {
         nr = step_of(n_rows - done);
-        for (int r = 0; r < nr; r++) {
-            int t = first + (done + r) / group, query = head * group + (done + r) % group, p = m->token[t].position;
-            rows[r].q = row_of(m->qkv, m->qkv_room, t) + query * m->e, rows[r].z = part_of(m, t, split, query);
-            rows[r].from = window && p >= window ? p - window + 1 : 0, rows[r].to = p + 1;
-            rows[r].most = -INFINITY, rows[r].sum = 0;
-            memset(rows[r].z, 0, (size_t)e_room * sizeof(float));
-        }
-        for (int at = begin, n; at < stop; at += n) {
-            n = stop - at < PAGE ? stop - at : PAGE;
-            uint8_t *keys = slab(c, at / PAGE, m->layer, 0, head), *values = slab(c, at / PAGE, m->layer, 1, head);
-            const float *k_scales = slab_scales(c, keys), *v_scales = slab_scales(c, values);
-            size_t ahead = (size_t)(values - keys), next = c->page_bytes - ahead;
-#define IF_SCORE(KIND, NR) case KIND * 16 + NR: score(KIND, NR, keys, k_scales, m->e, e_room, n, ahead, rows); break;
-#define IF_BLEND(KIND, NR) case KIND * 16 + NR: blend(KIND, NR, values, e_room, n, next, rows); break;
-            switch (c->kind * 16 + nr) {
-            FOR_EACH_STEP(IF_SCORE, KEEP_HALF) FOR_EACH_STEP(IF_SCORE, KEEP_INT8) FOR_EACH_STEP(IF_SCORE, KEEP_FLOAT)
+        for (int part = from; part < to; part++) {
+            int stop = part < seen ? 0 : (part + 1) * length < end ? (part + 1) * length : end;
+            for (int r = 0; r < nr; r++) {
+                int t = first + (done + r) / group, query = head * group + (done + r) % group;
+                p = m->token[t].position;
+                rows[r] = (row){.q = row_of(m->qkv, m->qkv_room, t) + query * m->e, .most = -INFINITY, .to = p + 1,
+                                .z = part == from ? part_of(m, t, apart, query) : other[r],
+                                .from = window && p >= window ? p - window + 1 : 0};
+                memset(rows[r].z, 0, (size_t)m->e_room * sizeof(float));
             }
-            for (int r = 0; r < nr; r++) weigh(&rows[r], at, n, c->kind == KEEP_INT8 ? v_scales : NULL, e_room);
-            switch (c->kind * 16 + nr) {
-            FOR_EACH_STEP(IF_BLEND, KEEP_HALF) FOR_EACH_STEP(IF_BLEND, KEEP_INT8) FOR_EACH_STEP(IF_BLEND, KEEP_FLOAT)
+            attend_part(m, m->token[first].cache, head, part * length, stop, nr, rows);
+            for (int r = 0; r < nr; r++) {
+                int t = first + (done + r) / group, query = head * group + (done + r) % group;
+                rows[r].z[m->e_room] = rows[r].most, rows[r].z[m->e_room + 1] = rows[r].sum;
+                if (part > from) join(part_of(m, t, apart, query), other[r], m->e_room);
             }
         }
-        for (int r = 0; r < nr; r++) rows[r].z[e_room] = rows[r].most, rows[r].z[e_room + 1] = rows[r].sum;
     }
 }
 
@@ -1427,19 +1455,12 @@ static void after_qkv(void *argument, int t) {
     }
 }
 
-static void after_attention(void *argument, int t) { /* join what was mixed apart */
+static void after_attention(void *argument, int t) {
     tf_model *m = argument;
     for (int i = 0; i < m->h; i++) {
-        float *z = row_of(m->z, m->z_room, t) + i * m->e, most = -INFINITY, sum = 0;
-        for (int s = 0; s < m->n_splits; s++) most = fmaxf(most, part_of(m, t, s, i)[m->e_room]);
-        memset(z, 0, (size_t)m->e * sizeof(float));
-        for (int s = 0; s < m->n_splits; s++) {
-            const float *part = part_of(m, t, s, i);
-            float weight = exp_of(part[m->e_room] - most);
-            sum += weight * part[m->e_room + 1];
-            for (int j = 0; j < m->e; j++) z[j] += weight * part[j];
-        }
-        for (int j = 0; j < m->e; j++) z[j] /= sum;
+        float *z = row_of(m->z, m->z_room, t) + i * m->e, *all = part_of(m, t, 0, i);
+        for (int part = 1; part < m->n_apart; part++) join(all, part_of(m, t, part, i), m->e_room);
+        for (int j = 0; j < m->e; j++) z[j] = all[j] / all[m->e_room + 1];
     }
     set_input(&m->in, t, row_of(m->z, m->z_room, t));
 }
@@ -1490,7 +1511,7 @@ static void through_blocks(tf_model *m) {
                        .part = {{&b->qkv[0], q, w, 0}, {&b->qkv[1], q + h, w, 0}, {&b->qkv[2], q + h + k, w, 0}}};
         multiply(&m->threads, &qkv);
         each_token(m, after_qkv, n, NULL);
-        parallel(&m->threads, attend, m, m->n_tiles * m->n * m->n_splits);
+        parallel(&m->threads, attend, m, m->n_tiles * m->n * m->n_apart);
         expect(m, n, 1, &b->O);
         each_token(m, after_attention, n, NULL);
         back_to_stream(m, &b->O, &b->after_attention);
@@ -1543,10 +1564,8 @@ int tf_forward(tf_model *m, int n_sequences, tf_cache **caches, const int *count
             read += n;
             if (read == counts[i]) i++, read = 0;
         }
-        int tasks = m->n_tiles * m->n, wanted = 4 * m->threads.n_threads;
-        m->n_splits = tasks < wanted ? (wanted + tasks - 1) / tasks : 1;
-        if (m->n_splits > (longest + PAGE - 1) / PAGE) m->n_splits = (longest + PAGE - 1) / PAGE;
-        while (m->n_splits * m->n_tokens > MOST_TOKENS) m->n_splits--;
+        m->n_apart = (longest + m->part_length - 1) / m->part_length;
+        if (m->n_tiles * m->n >= 4 * m->threads.n_threads || m->n_apart * m->n_tokens > MOST_TOKENS) m->n_apart = 1;
         through_blocks(m);
         expect(m, m->n_chosen, 1, &m->W_U);
         each_token(m, before_product, m->n_chosen, &m->ln_final);
