@@ -229,6 +229,18 @@ def test_the_published_example_of_micrograd():
     assert (f"{g.data:.4f}", f"{a.grad:.4f}", f"{b.grad:.4f}") == ("24.7041", "138.8338", "645.5773")
 
 
+@given(expressions(functions=["relu"], signs="+-*"), ordinary, ordinary)
+def test_micrograd_computes_the_same(function, a, b):
+    engine = pytest.importorskip("micrograd.engine")
+    ours, theirs = [Value(a), Value(b)], [engine.Value(a), engine.Value(b)]
+    y, t = (function(*both, method) + both[0] * both[1] for both in (ours, theirs))
+    y.backward()
+    t.backward()
+    assert y.data == pytest.approx(t.data, rel=1e-12, abs=1e-12)
+    for mine, other in zip(ours, theirs, strict=True):
+        assert mine.grad == pytest.approx(other.grad, rel=1e-9, abs=1e-9)
+
+
 def test_the_neuron_of_the_lecture():
     """Karpathy's first neuron: o = 0.7071, and gradients -1.5, 0.5 for the first input and 1.0, 0.0 for its weights."""
     x1, x2, w1, w2, b = map(Value, (2.0, 0.0, -3.0, 1.0, 6.8813735870195432))

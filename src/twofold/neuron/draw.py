@@ -55,7 +55,10 @@ class Drawing(str):
 
     def save(self, path: str | Path) -> None:
         """Write it to a file. Raises UserError when that cannot be."""
-        atomic_write(path if isinstance(path, Path) else Path(path), str(self))
+        path = Path(path)
+        if path.is_dir():
+            raise UserError(f"{path} is a folder; name a file in it, such as {path / 'graph.svg'}")
+        atomic_write(path, str(self))
 
 
 def draw(output: Value) -> Drawing:
@@ -119,7 +122,7 @@ def _node(layout: Layout, node: Value, i: int, called: dict[int, str], output: b
         f'<g{kind}><title>{escape(title)}</title>{box}'
         f'<text x="{x:.1f}" y="{y - 13:.1f}">{label}{sign}</text>'
         f'<text x="{x:.1f}" y="{y + 4:.1f}">{_fit(node.data)}</text>'
-        f'<text class="gradient" x="{x:.1f}" y="{y + 21:.1f}">∂ {_fit(node.grad)}</text></g>'
+        f'<text class="gradient" x="{x:.1f}" y="{y + 21:.1f}">grad {_fit(node.grad)}</text></g>'
     )
 
 

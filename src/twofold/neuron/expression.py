@@ -64,14 +64,19 @@ class _Builder:
             else:
                 raise UserError(f"{self._quote(line)} is neither a formula nor NAME = formula")
         assert result is not None
+        if not result.label and result.operands:
+            result.label = next(name for name in ("y", "result", "output", "y′") if name not in self._names())
         return result, self.inputs
+
+    def _names(self) -> set[str]:
+        return {*self.numbers, *self.inputs, *self.results}
 
     def _parse(self) -> list[ast.stmt]:
         try:
             lines = ast.parse(self.formula).body
         except SyntaxError as error:
             where = f" at {error.text.strip()[:40]!r}" if error.text and error.text.strip() else ""
-            raise UserError(f"this is no formula{where} ({error.msg}); an example: tanh(a * b + c)") from None
+            raise UserError(f"this is no formula{where} ({error.msg:.60}); an example: tanh(a * b + c)") from None
         except (ValueError, RecursionError, MemoryError):
             raise UserError("this formula cannot be read: it has strange signs, or is nested too deeply") from None
         if not lines:
