@@ -27,7 +27,7 @@ from twofold.units import duration
 if TYPE_CHECKING:
     from twofold.train.loop import Step
 
-__all__ = ["Course", "Live", "printable", "sparkline"]
+__all__ = ["Course", "Live", "Page", "clock", "printable", "sparkline"]
 
 _EVERY = 10.0  # seconds between plain lines
 _WIDEST = 100  # columns
@@ -92,9 +92,9 @@ class _Chapter:
     held: str = ""
     written: tuple[str, str] | None = None
 
-    def lines(self, page: _Page, now: float, ended: bool) -> Iterator[Text]:
+    def lines(self, page: Page, now: float, ended: bool) -> Iterator[Text]:
         took = now - self.began
-        yield page.line(self.name, self.summary, duration(took) if ended else _clock(took))
+        yield page.line(self.name, self.summary, duration(took) if ended else clock(took))
         for note in self.notes:
             yield from page.wrapped("", Text(note, style="dim"))
         if self.last:
@@ -102,7 +102,7 @@ class _Chapter:
         elif self.work and not ended:
             yield page.bar(self.work[1], self.work[0])
 
-    def _training(self, page: _Page, ended: bool) -> Iterator[Text]:
+    def _training(self, page: Page, ended: bool) -> Iterator[Text]:
         where, loss, rate, left = self.figures()
         if not ended:
             yield page.bar(self.share, f"{where}, {left}")
@@ -129,7 +129,7 @@ class _Chapter:
             f"step {step.step + 1:,} of {info['steps']:,}",
             f"{loss:.3f} nats per token, {bits:.3f} bits per byte",
             f"{info['tokens_per_second']:,.0f} tokens per second, MFU {100 * info['mfu']:.0f} % of the measured peak",
-            f"{_clock(info['seconds_left'])} left",
+            f"{clock(info['seconds_left'])} left",
         )
 
 
@@ -137,7 +137,7 @@ class Live:
     """An observer of `make` that draws on `console`; `now` is the clock, in seconds. Use it as a context manager."""
 
     def __init__(self, console: Console, now: Callable[[], float] = time.monotonic) -> None:
-        self.console, self.now, self.page = console, now, _Page(console)
+        self.console, self.now, self.page = console, now, Page(console)
         self.chapter: _Chapter | None = None
         self.next_line = now()
         drawn = console.is_terminal and not console.is_dumb_terminal
@@ -220,7 +220,7 @@ class Live:
             self.console.print(line, soft_wrap=True)
 
 
-class _Page:
+class Page:
     """Lines of a screen: names at the left, what there is to say, times at the right."""
 
     def __init__(self, console: Console) -> None:
@@ -256,6 +256,6 @@ class _Page:
         return "   " + sparkline(values, room, _PLAIN_LEVELS if self.plain else _LEVELS) if room >= 8 else ""
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """Whole seconds, so that nothing flickers."""
     return duration(round(seconds)) if seconds >= 10 else f"{max(0, round(seconds))} s"

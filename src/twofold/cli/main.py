@@ -40,6 +40,7 @@ VERBS = {
     "pretrain": "Train a model on prepared text.",
     "export": "Write a model as a Hugging Face folder or a GGUF file.",
     "import": "Bring a Hugging Face folder or a GGUF file in as a model.",
+    "digits": "Train a network that reads handwritten digits, and see what it learned.",
     "test": "Check the project: style, types, imports, tests.",
 }
 

@@ -8,9 +8,6 @@ block that no sign in it can end, and the page's own policy lets the browser run
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -18,7 +15,7 @@ from typing import Any
 from twofold.atomic import atomic_write
 from twofold.make import report_opening, report_sources, report_training
 from twofold.make.report_data import Run, number_at, read_run
-from twofold.make.report_html import Html, code, join, json_block, tag
+from twofold.make.report_html import Html, code, join, json_block, page_file, script_hash, tag
 
 __all__ = ["render", "write_report"]
 
@@ -31,11 +28,11 @@ def write_report(folder: Path) -> Path:
 
 
 def render(run: Run) -> str:
-    script = _page("plot.js") + _page("page.js")
+    script = page_file("plot.js") + page_file("common.js") + page_file("page.js")
     made = run.results.get("made")
-    return Template(_page("page.html")).substitute(
+    return Template(page_file("page.html")).substitute(
         name=join([run.name]),
-        style=_page("page.css"), script=script, script_hash=_hash(script), data=json_block(run.for_page()),
+        style=page_file("page.css"), script=script, script_hash=script_hash(script), data=json_block(run.for_page()),
         made=tag("span", f" · {made[:10]}") if isinstance(made, str) else "",
         version=_version(run), context=f"{number_at(run.results, 'context') or _context(run):.0f}",
         headline=report_opening.headline(run), facts=report_opening.facts(run), reached=report_opening.reached(run),
@@ -56,15 +53,6 @@ def _codes() -> dict[str, Html]:
         "code_parameters": code("model/count.py:count"),
         "code_speed": code("model/count.py:flops_per_token", "train/machine.py:matmul_flops"),
     }
-
-
-def _page(name: str) -> str:
-    return (files("twofold.make") / "page" / name).read_text(encoding="utf-8")
-
-
-def _hash(script: str) -> str:
-    """As a content security policy names a script."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 def _context(run: Run) -> Any:

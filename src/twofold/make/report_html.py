@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import ast
+import base64
+import hashlib
 import html
 import json
 from collections.abc import Iterable, Sequence
@@ -13,10 +15,11 @@ from importlib.resources import files
 from typing import Any
 
 __all__ = [
-    "Html", "bar", "cell", "code", "figure", "group", "join", "json_block", "note", "part", "row", "table", "tag",
+    "Html", "bar", "cell", "code", "figure", "group", "join", "json_block", "note", "page_file", "part", "plot",
+    "row", "script_hash", "table", "tag",
 ]
 
-_EMPTY = {"input", "br"}
+_EMPTY = {"br", "img", "input"}
 
 
 class Html(str):
@@ -67,6 +70,15 @@ def _source(place: str) -> str:
     return f"# twofold/{path}\n" + "\n".join(line[indent:] for line in lines)
 
 
+def page_file(name: str) -> str:
+    """A file of the page."""
+    return (files("twofold.make") / "page" / name).read_text(encoding="utf-8")
+
+
+def script_hash(script: str) -> str:
+    """As a content security policy names a script."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
 
 def note(text: str) -> Html:
     return tag("p", text, class_="note measure")
@@ -76,6 +88,14 @@ def figure(body: Any, caption: Any, **attributes: Any) -> Html:
     """A figure with its caption, and a button that copies what it shows."""
     button = tag("button", "Copy as CSV", type="button", data_copy="rows")
     return tag("figure", tag("div", body), tag("figcaption", caption, button), **attributes)
+
+
+def plot(name: str, label: str, height: int, caption: str, *above: Html) -> Html:
+    """The frame of a plot, which the page's script fills."""
+    svg = tag("svg", class_="plot", data_height=height, height=height, role="slider", tabindex=0, aria_valuemin=0,
+              aria_valuemax=0, aria_valuenow=0, aria_label=f"{label}; the arrow keys read its values")
+    reading = tag("p", class_="reading", aria_hidden="true")
+    return figure(join([*above, tag("div", svg), reading]), caption, data_plot=name)
 
 
 def table(heads: Sequence[str | tuple[str, str]], *bodies: Html) -> Html:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from twofold.make.report_data import Run, mapping, number_at, texts
-from twofold.make.report_html import Html, cell, figure, join, note, row, table, tag
+from twofold.make.report_html import Html, cell, figure, join, note, plot, row, table, tag
 from twofold.make.report_opening import training_seconds
 from twofold.units import duration, metric
 
@@ -28,12 +28,12 @@ def learned(run: Run) -> Html:
                     "first step.")
     if run.every > 1:
         caption += f" Every {run.every}th of {run.logged:,} steps is drawn; log.jsonl holds all of them."
-    plots = [_plot("curve", "Bits per byte along training", 340, caption, _controls(run), _legend(held))]
+    plots = [plot("curve", "Bits per byte along training", 340, caption, _controls(run), _legend(held))]
     if _known(run, "scale"):
-        plots.append(_plot("rate", "Learning rate along training", 150, _schedule(run)))
+        plots.append(plot("rate", "Learning rate along training", 150, _schedule(run)))
     if _known(run, "gradient_norm"):
         clip = run.recipe.train.clip if run.recipe else 0
-        plots.append(_plot("norm", "Norm of the gradient along training", 150,
+        plots.append(plot("norm", "Norm of the gradient along training", 150,
                            "How steep the loss was: the norm of the gradient at each step (faint) and its mean"
                            + (f", before it is clipped to {clip:g}." if clip else ".")))
     return join(plots)
@@ -41,14 +41,6 @@ def learned(run: Run) -> Html:
 
 def _known(run: Run, column: str) -> bool:
     return any(value is not None for value in run.log[column])
-
-
-def _plot(name: str, label: str, height: int, caption: str, *above: Html) -> Html:
-    """The frame of a plot, which the page's script fills."""
-    svg = tag("svg", class_="plot", data_height=height, height=height, role="slider", tabindex=0, aria_valuemin=0,
-              aria_valuemax=0, aria_valuenow=0, aria_label=f"{label}; the arrow keys read its values")
-    reading = tag("p", class_="reading", aria_hidden="true")
-    return figure(join([*above, tag("div", svg), reading]), caption, data_plot=name)
 
 
 def _controls(run: Run) -> Html:
@@ -149,7 +141,7 @@ def speed(run: Run) -> Html:
     if _known(run, "tokens_per_second"):
         caption = ("Tokens per second at each step (faint) and their mean; on the right the same as a share of the "
                    "measured matrix-product peak. Pauses for measuring and saving are not in it.")
-        plots = [_plot("rapid", "Tokens per second along training", 170, caption)]
+        plots = [plot("rapid", "Tokens per second along training", 170, caption)]
     flops, rate = mapping(machine.get("flops")), number_at(run.results, "speed", "tokens_per_second")
     tokens, mfu = number_at(run.results, "tokens"), number_at(run.results, "speed", "mfu")
     products = [(f"matrix product in {name}, measured", metric(value, "FLOP/s"))

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 CLASSES = 10
-LARGE, SMALL = ((5, 8, 2), (5, 16, 2)), ((3, 8, 1), (3, 16, 2))  # kernel, channels, pool of each convolution
+LARGE, SMALL = ((5, 16, 2), (5, 32, 2)), ((3, 8, 1), (3, 16, 2))  # kernel, channels, pool of each convolution
 
 
 def patches(x: Array, k: int) -> Array:
@@ -133,7 +133,7 @@ class ConvolutionalNetwork:
                 dtype: DTypeLike = np.float32) -> ConvolutionalNetwork:
         """Weights with variance 2 / in (He et al. 2015), biases 0.
 
-        `shape` has kernel, channels and pool of each convolution. For images of 28 × 28 there are 5,994 parameters.
+        `shape` has kernel, channels and pool of each convolution. For images of 28 × 28 there are 18,378 parameters.
         """  # fmt: skip
         random = np.random.default_rng(seed)
         given = tuple(shape or (LARGE if side >= 20 else SMALL))

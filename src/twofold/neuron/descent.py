@@ -135,7 +135,8 @@ def train(
 
 def outputs(network: Learner, pixels: Array) -> Array:
     """What the last layer says of each image [n, 10]."""
-    return np.concatenate([network.forward(pixels[i : i + _CHUNK])[-1] for i in range(0, len(pixels), _CHUNK)])
+    with np.errstate(over="ignore", invalid="ignore"):  # of a network that has diverged
+        return np.concatenate([network.forward(pixels[i : i + _CHUNK])[-1] for i in range(0, len(pixels), _CHUNK)])
 
 
 def accuracy(network: Learner, images: Images) -> float:

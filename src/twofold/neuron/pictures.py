@@ -22,7 +22,7 @@ RGBA = NDArray[np.uint8]  # [height, width, 4]
 FOR, AGAINST = (217, 95, 2), (34, 113, 181)
 
 
-def ink(values: NDArray[np.floating[Any]], colour: tuple[int, int, int] = (128, 124, 116)) -> RGBA:
+def ink(values: NDArray[np.floating[Any]], colour: tuple[int, int, int] = (28, 27, 25)) -> RGBA:
     """A square image of values from 0 to 1 in one colour; 0 lets the page through."""
     return _tinted(np.clip(_square(values), 0, 1), np.array(colour, np.uint8))
 

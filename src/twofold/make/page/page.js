@@ -1,22 +1,9 @@
-// What the page does once it is open: remembers the depth of explanation, draws the curves, browses samples, copies.
+// What the page does once it is open: draws the curves, browses samples.
 
 const run = JSON.parse(document.getElementById("run").textContent);
 const steps = run.steps, measures = run.evaluations;
 const sourceColour = (source) => `var(--source-${Math.min(run.sources.indexOf(source), 5) + 1})`;
 const sourceShape = (source) => Math.min(run.sources.indexOf(source), 5);
-
-// Depth of explanation -------------------------------------------------------------------------------------------
-
-function remembered(value) {
-  try {
-    if (value) localStorage.setItem("twofold-depth", value);
-    return localStorage.getItem("twofold-depth");
-  } catch { return null; }  // a browser may keep nothing for files
-}
-for (const choice of document.querySelectorAll("input[name=depth]")) {
-  if (choice.value === remembered()) choice.checked = true;
-  choice.addEventListener("change", () => remembered(choice.value));
-}
 
 // The common axis: how far the run was after each step -----------------------------------------------------------
 
@@ -132,14 +119,6 @@ for (const course of document.querySelectorAll(".course")) {
 
 // Copying --------------------------------------------------------------------------------------------------------
 
-const quoted = (value) => /[",\n\r]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
-const csv = (rows) => rows.map((row) => row.map((value) => quoted(value === null || value === undefined ? "" : String(value))).join(",")).join("\n") + "\n";
-
-function tableRows(figure) {
-  return [...figure.querySelectorAll("tr:not(.bar, .head)")].map((row) => [
-    ...(figure.dataset.group ? [row.closest("thead") ? figure.dataset.group : row.dataset.group ?? ""] : []),
-    ...[...row.cells].map((cell) => cell.dataset.value ?? cell.textContent.trim())]);
-}
 function curveRows(columns) {
   const names = Object.keys(columns), held = run.sources.map((source) => `held out ${source}`);
   const measured = new Map(measures.map((each) => [each.step, each.bits_per_byte]));
@@ -154,24 +133,4 @@ const CURVES = {
   norm: () => curveRows({ "norm of the gradient": steps.gradient_norm }),
   rapid: () => curveRows({ "tokens per second": steps.tokens_per_second, MFU: steps.mfu }),
 };
-
-async function copy(text) {
-  try { await navigator.clipboard.writeText(text); return true; } catch { /* not every browser lets a file do that */ }
-  const area = document.createElement("textarea");
-  area.value = text;
-  document.body.append(area);
-  area.select();
-  const done = document.execCommand("copy");
-  area.remove();
-  return done;
-}
-for (const button of document.querySelectorAll("button[data-copy]")) {
-  const label = button.textContent;
-  button.addEventListener("click", async () => {
-    const figure = button.closest("figure, .copyable");
-    const text = button.dataset.copy === "text" ? figure.querySelector("pre").textContent
-      : csv(figure.dataset.plot ? CURVES[figure.dataset.plot]() : tableRows(figure));
-    button.textContent = await copy(text) ? "Copied" : "Could not copy";
-    setTimeout(() => { button.textContent = label; }, 1500);
-  });
-}
+offer(CURVES);
