@@ -195,7 +195,7 @@ export class LearnView {
       const body = { client: this.page.client, example: this.example, learning_rate: this.rate, batch: this.batch, momentum: this.plan.momentum, pace: Number(this.pace), steps };
       for await (const told of this.page.server.events("digits/train", body, mine.signal)) {
         if (this.running !== mine) return;
-        if (told.stopped) { this.warning.textContent = told.stopped; if (told.anew) await this.restart(); break; }
+        if (told.stopped) { if (told.anew) await this.restart(); this.warning.textContent = told.stopped; break; }
         this.cost.add(told.costs);
         this.right.add(told.accuracies);
         this.take(told);

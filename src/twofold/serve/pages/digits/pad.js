@@ -25,7 +25,8 @@ export class Pad {
     });
     canvas.addEventListener("pointermove", (event) => {
       if (!canvas.hasPointerCapture(event.pointerId)) return;
-      for (const one of event.getCoalescedEvents?.() ?? [event]) this.go(this.at(one));
+      const all = event.getCoalescedEvents?.() ?? [];
+      for (const one of all.length ? all : [event]) this.go(this.at(one));
     });
     canvas.addEventListener("keydown", (event) => this.key(event));
     canvas.addEventListener("blur", () => { this.pen.shown = false; this.draw(); });
