@@ -131,7 +131,7 @@ def test_descent_that_diverges_says_so_and_changes_nothing():
     a, b = Value(1.0), Value(2.0)
     sgd = SGD([a, b], 0.5)
     a.grad, b.grad = 1.0, math.nan
-    with pytest.raises(TwofoldError, match=r"parameter 1 .* diverged; try a learning rate below 0\.5"):
+    with pytest.raises(TwofoldError, match=r"diverged: parameter 1 is 2 and .* nan; try a learning rate below 0\.5"):
         sgd.step()
     assert (a, b) == (1.0, 2.0)
 
@@ -139,7 +139,7 @@ def test_descent_that_diverges_says_so_and_changes_nothing():
 def test_a_run_that_diverges_stops():
     x = Value(1.0)
     sgd = SGD([x], 1.5)
-    with pytest.raises((TwofoldError, OverflowError), match="diverged"):
+    with pytest.raises(TwofoldError, match="diverged"):
         for _ in range(5000):
             sgd.zero_grad()
             (x * x).backward()

@@ -15,6 +15,8 @@ from twofold.neuron.value import Value
 
 __all__ = ["SGD"]
 
+_FAR = 1e100  # nobody's weights; its powers soon cannot be computed
+
 
 class SGD:
     """Raises ConfigError for a learning rate that is not above 0, or a momentum outside of 0 to below 1."""
@@ -44,14 +46,14 @@ class SGD:
             parameter.grad = 0.0
 
     def step(self) -> None:
-        """Raises TwofoldError, before anything is changed, when a gradient or what it leads to is no finite number."""
+        """Raises TwofoldError, before anything is changed, when a parameter would become no number, or a huge one."""
         moved, velocities = [], []
         for i, (parameter, velocity) in enumerate(zip(self.parameters, self.velocity, strict=True)):
             velocity = self.momentum * velocity - self._learning_rate * parameter.grad
-            if not math.isfinite(parameter.data + velocity):
+            if not abs(parameter.data + velocity) < _FAR:
                 raise TwofoldError(
-                    f"parameter {i} has come to {parameter.data:g} with gradient {parameter.grad:g}: descent has "
-                    f"diverged; try a learning rate below {self._learning_rate:g}"
+                    f"descent has diverged: parameter {i} is {parameter.data:g} and its gradient {parameter.grad:g}; "
+                    f"try a learning rate below {self._learning_rate:g}"
                 )
             velocities.append(velocity)
             moved.append(parameter.data + velocity)
