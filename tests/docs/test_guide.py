@@ -28,7 +28,7 @@ def marked(lesson):
     return pytest.param(lesson, marks=[pytest.mark.slow] if slow else [], id=lesson.stem)
 
 
-@pytest.mark.parametrize("lesson", map(marked, GUIDE.LESSONS))
+@pytest.mark.parametrize("lesson", [*map(marked, GUIDE.LESSONS)])
 def test_a_lesson_prints_and_draws_what_it_shows(lesson, tmp_path):
     again = f"; play it again with: python docs/generate_guide.py {lesson.name[:2]}"
     assert GUIDE.play(lesson, tmp_path) == lesson.read_text("utf-8"), f"{lesson.name} is stale{again}"

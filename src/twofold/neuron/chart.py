@@ -15,8 +15,8 @@ __all__ = ["chart", "regions"]
 Points = Sequence[tuple[float, float]]
 
 _WIDE, _TALL = 640, 340
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 18, 56, 48
-_CELLS = (60, 36)
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 18, 56, 44
+_CELLS = (62, 40)  # of a whole number of pixels each
 _LEVELS = 6
 
 _STYLE = (
@@ -152,7 +152,7 @@ def _ticks(low: float, high: float) -> list[tuple[float, str]]:
     step *= next(factor for factor in (5, 2, 1) if factor * step <= (high - low) / 4)
     ticks = [i * step for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
     figures = 1 + math.floor(math.log10(max(*map(abs, ticks), step))) - math.floor(math.log10(step))
-    return [(tick, f"{tick:.{figures}g}".replace("-", "−")) for tick in ticks]
+    return [(tick, f"{tick:.{max(figures, 6)}g}".replace("-", "−")) for tick in ticks]
 
 
 def _level(score: float) -> int:
