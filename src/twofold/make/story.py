@@ -17,12 +17,14 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from twofold.atomic import atomic_write
 from twofold.data.corpus import Corpus
 from twofold.data.prepare import prepare
 from twofold.data.tokens import tokenise
+from twofold.engine import native_build
 from twofold.errors import ConfigError
 from twofold.make import recipe as recipes
 from twofold.make.observer import Observer, Silent
@@ -61,6 +63,7 @@ def make(
             recipe, machine = _plan(wishes, recipe, corpus, folder, observer)
             if plan_only:
                 return {**_read(folder / "plan.json"), "recipe": recipe.to_dict()}
+            Thread(target=native_build.library, daemon=True).start()  # run.c, for the samples; it takes some seconds
             tokenizer = prepared.tokenizer or _tokenizer(recipe, corpus, folder, observer)
             observer.stage("tokens", "encoding the text")
             store = tokenise(corpus, tokenizer, folder / "tokens", 0, observer.progress)

@@ -1051,12 +1051,14 @@ static void fill(tf_model *m, const gguf *g) {
     }
 }
 
-/* Zeros, in large pages where there are any: fewer misses of the table of pages. *memory is what is to be freed. */
+/* Zeros; much of them in large pages, where there are any: fewer misses of the table of pages. *memory is what is to be
+   freed. */
 static uint8_t *large(size_t bytes, uint8_t **memory) {
-    if (!(*memory = calloc(bytes + 2 * HUGE_PAGE, 1))) return NULL;
-    uint8_t *at = (uint8_t *)(((uintptr_t)*memory + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1));
+    size_t align = bytes < 4 * HUGE_PAGE ? 64 : HUGE_PAGE;
+    if (!(*memory = calloc(bytes + 2 * align, 1))) return NULL;
+    uint8_t *at = (uint8_t *)(((uintptr_t)*memory + align - 1) & ~(uintptr_t)(align - 1));
 #ifdef MADV_HUGEPAGE
-    madvise(at, bytes, MADV_HUGEPAGE);
+    if (align == HUGE_PAGE) madvise(at, bytes, MADV_HUGEPAGE);
 #endif
     return at;
 }
