@@ -95,7 +95,7 @@ def with_torch() -> Step:
     torch.set_num_threads(1)
     tensors: list[Any] = []
     for layer in MLP(2, [16, 16, 1], "relu", "linear", SEED).layers:
-        both = [[w.data for w in n.weights] for n in layer.neurons], [n.bias.data for n in layer.neurons]
+        both = [[w.data for w in n.w] for n in layer.neurons], [n.b.data for n in layer.neurons]
         tensors += [torch.tensor(numbers, dtype=torch.float64, requires_grad=True) for numbers in both]
     x, labels = torch.tensor(POINTS, dtype=torch.float64), torch.tensor(LABELS, dtype=torch.float64)
     sgd = torch.optim.SGD(tensors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import random
 
@@ -21,8 +22,8 @@ def in_torch(model, x):
     """The same network with matrices, and its tensors in the order of our parameters."""
     tensors = []
     for layer in model.layers:
-        w = torch.tensor([[w.data for w in n.weights] for n in layer.neurons], dtype=torch.float64, requires_grad=True)
-        b = torch.tensor([n.bias.data for n in layer.neurons], dtype=torch.float64, requires_grad=True)
+        w = torch.tensor([[w.data for w in n.w] for n in layer.neurons], dtype=torch.float64, requires_grad=True)
+        b = torch.tensor([n.b.data for n in layer.neurons], dtype=torch.float64, requires_grad=True)
         tensors += [w, b]
         x = TORCH[layer.neurons[0].activation](x @ w.T + b)
     return x, tensors
@@ -57,13 +58,51 @@ def test_the_lectures_network_has_41_parameters():
     assert repr(Neuron(2)) == "Neuron(2, 'tanh')"
 
 
+def test_parameters_are_called_by_their_place():
+    assert [p.label for p in Neuron(2).parameters()] == ["w1", "w2", "b"]
+    assert [p.label for p in Layer(1, 2).parameters()] == ["w1.1", "b1", "w2.1", "b2"]
+    labels = "w1.1.1 b1.1 w1.2.1 b1.2 w2.1.1 w2.1.2 b2.1"
+    assert " ".join(p.label for p in MLP(1, [2, 1]).parameters()) == labels
+
+
+def test_the_lectures_own_loop_as_it_is_typed_there_goes_where_torch_goes():
+    n = MLP(3, [4, 4, 1], seed=2)
+    xs = [[2.0, 3.0, -1.0], [3.0, -1.0, 0.5], [0.5, 1.0, 1.0], [1.0, 1.0, -1.0]]
+    ys = [1.0, -1.0, -1.0, 1.0]
+    _, tensors = in_torch(n, torch.tensor(xs, dtype=torch.float64))
+    for _ in range(20):
+        ypred = [n(x) for x in xs]
+        loss = sum((yout - ygt) ** 2 for ygt, yout in zip(ys, ypred, strict=True))
+        for p in n.parameters():
+            p.grad = 0.0
+        loss.backward()
+        for p in n.parameters():
+            p.data += -0.05 * p.grad
+        x = torch.tensor(xs, dtype=torch.float64)
+        for w, b in zip(tensors[::2], tensors[1::2], strict=True):
+            x = torch.tanh(x @ w.T + b)
+        theirs = ((x[:, 0] - torch.tensor(ys)) ** 2).sum()
+        for tensor, gradient in zip(tensors, torch.autograd.grad(theirs, tensors), strict=True):
+            tensor.data -= 0.05 * gradient
+        assert loss.data == pytest.approx(theirs.item(), rel=1e-9)
+    assert loss.data < 0.5 and n.layers[0].neurons[0].w[0].grad != 0
+
+
+def test_a_network_can_be_copied():
+    model = MLP(2, [2, 1])
+    model([1.0, 2.0]).backward()
+    other = copy.deepcopy(model)
+    other.parameters()[0].data = 5.0
+    assert model.parameters()[0] != 5.0 and other([1.0, 2.0]) != model([1.0, 2.0])
+
+
 def test_the_same_seed_gives_the_same_network_and_weights_are_drawn_in_order():
     drawn = random.Random(1337)
     wanted = [drawn.uniform(-1, 1) for _ in range(2 * 3 + 3 * 1)]
     for model in (MLP(2, [3, 1], seed=1337), MLP(2, [3, 1], seed=random.Random(1337))):
         neurons = [neuron for layer in model.layers for neuron in layer.neurons]
-        assert [weight.data for neuron in neurons for weight in neuron.weights] == wanted
-        assert all(neuron.bias == 0 for neuron in neurons)
+        assert [weight.data for neuron in neurons for weight in neuron.w] == wanted
+        assert all(neuron.b == 0 for neuron in neurons)
     assert MLP(2, [3, 1], seed=1).parameters() != wanted
 
 

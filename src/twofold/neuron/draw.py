@@ -22,8 +22,8 @@ __all__ = ["STYLE", "Drawing", "draw", "opening"]
 
 LARGEST = 400  # nodes; more than that nobody reads
 
-_BOX, _NUMBER = (104, 58), (54, 26)
-_COLUMN, _GAP, _MARGIN = 168, 16, 14
+_BOX, _NUMBER = (118, 58), (54, 26)
+_COLUMN, _GAP, _MARGIN = 182, 16, 14
 _SIGNS = {"*": "×", "-": "−", "/": "÷", "neg": "−x", "**": "x^c", "sigmoid": "σ", "log": "ln"}
 
 STYLE = """

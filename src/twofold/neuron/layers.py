@@ -48,23 +48,30 @@ class Neuron(Module):
         _at_least_one("inputs", inputs)
         source = _source(seed)
         self.activation = activation
-        self.weights = [Value(source.uniform(-1, 1), f"w{i + 1}") for i in range(inputs)]
-        self.bias = Value(0.0, "b")
+        self.w = [Value(source.uniform(-1, 1)) for _ in range(inputs)]
+        self.b = Value(0.0)
+        self.label("")
 
     def __call__(self, x: Sequence[Value | float]) -> Value:
         """Raises ConfigError when x has another length than there are weights."""
-        if len(x) != len(self.weights):
-            raise ConfigError(f"this neuron takes {len(self.weights)} numbers and was given {len(x)}")
-        total = self.bias
-        for weight, each in zip(self.weights, x, strict=True):
-            total = total + weight * each
+        if len(x) != len(self.w):
+            raise ConfigError(f"this neuron takes {len(self.w)} numbers and was given {len(x)}")
+        total = self.b
+        for w, each in zip(self.w, x, strict=True):
+            total = total + w * each
         return ACTIVATIONS[self.activation](total)
 
     def parameters(self) -> list[Value]:
-        return [*self.weights, self.bias]
+        return [*self.w, self.b]
+
+    def label(self, place: str) -> None:
+        """Call the weights w1, w2, … and the bias b, in the layer's third neuron ("3") w3.1, w3.2, … and b3."""
+        for i, weight in enumerate(self.w, 1):
+            weight.label = f"w{place}.{i}" if place else f"w{i}"
+        self.b.label = f"b{place}"
 
     def __repr__(self) -> str:
-        return f"Neuron({len(self.weights)}, {self.activation!r})"
+        return f"Neuron({len(self.w)}, {self.activation!r})"
 
 
 class Layer(Module):
@@ -74,6 +81,7 @@ class Layer(Module):
         _at_least_one("outputs", outputs)
         source = _source(seed)
         self.neurons = [Neuron(inputs, activation, source) for _ in range(outputs)]
+        self.label("")
 
     def __call__(self, x: Sequence[Value | float]) -> Value | list[Value]:
         outputs = [neuron(x) for neuron in self.neurons]
@@ -82,9 +90,14 @@ class Layer(Module):
     def parameters(self) -> list[Value]:
         return [parameter for neuron in self.neurons for parameter in neuron.parameters()]
 
+    def label(self, place: str) -> None:
+        """Call the neurons 1, 2, …, in the network's first layer ("1.") 1.1, 1.2, …"""
+        for i, neuron in enumerate(self.neurons, 1):
+            neuron.label(f"{place}{i}")
+
     def __repr__(self) -> str:
         first = self.neurons[0]
-        return f"Layer({len(first.weights)}, {len(self.neurons)}, {first.activation!r})"
+        return f"Layer({len(first.w)}, {len(self.neurons)}, {first.activation!r})"
 
 
 class MLP(Module):
@@ -106,6 +119,8 @@ class MLP(Module):
         kinds = [activation] * (len(outputs) - 1) + [activation if last is None else last]
         widths = [inputs, *outputs[:-1]]
         self.layers = [Layer(n, m, kind, source) for n, m, kind in zip(widths, outputs, kinds, strict=True)]
+        for i, layer in enumerate(self.layers, 1):
+            layer.label(f"{i}.")
 
     def __call__(self, x: Sequence[Value | float]) -> Value | list[Value]:
         for layer in self.layers[:-1]:

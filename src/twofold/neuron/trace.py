@@ -15,6 +15,7 @@ to what other uses of the same thing have brought. What has no label is called v
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -101,10 +102,10 @@ def trace(output: Value) -> Trace:
 def names(order: list[Value]) -> dict[int, str]:
     """What each node of `topological` is called, by its id: its label, a plain number itself, or v1, v2, …
 
-    Labels that several nodes share get ′, ″, … so that each name means one node.
+    The second node with a label that several share gets ′, the third ′3 and so on, so that each name means one node.
     """
     called: dict[int, str] = {}
-    taken: set[str] = set()
+    taken: Counter[str] = Counter()
     labels = {node.label for node in order}
     count = 0
     for node in order:
@@ -116,10 +117,8 @@ def names(order: list[Value]) -> dict[int, str]:
             count += 1
             while (name := f"v{count}") in labels:
                 count += 1
-        while name in taken:
-            name += "′"
-        taken.add(name)
-        called[id(node)] = name
+        taken[name] += 1
+        called[id(node)] = name + ("" if taken[name] == 1 else "′" if taken[name] == 2 else f"′{taken[name]}")
     return called
 
 
