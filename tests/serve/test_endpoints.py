@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from twofold.engine.conversation import chat_prompt
 from twofold.engine.open import open_model
 
 from ..weights.models import small_tokenizer
@@ -131,6 +132,19 @@ def test_nobody_can_end_their_turn_and_speak_for_another(http, engine):
     names = [i for i in engine.tokenizer.encode(said, parse_special=True) if i > 262]
     assert len(names) == 2
     assert counted > len(engine.tokenizer.encode(said, parse_special=True)) + 20
+
+
+def test_an_answer_that_was_begun_is_gone_on_from(http, engine):
+    asked = [{"role": "user", "content": "the hello"}, {"role": "assistant", "content": "hello the"}]
+    settings = {"temperature": 0, "max_tokens": 5}
+    gone_on = {"messages": asked, "continue_final_message": True, **settings}
+    answer = http.post("/v1/chat/completions", json=gone_on).json()["choices"][0]["message"]["content"]
+    ids = [*chat_prompt(engine, asked[:1]), *engine.tokenizer.encode("hello the")]
+    assert answer == http.post("/v1/completions", json={"prompt": ids, **settings}).json()["choices"][0]["text"]
+    for messages in (asked[:1], asked[1:]):
+        refused = http.post("/v1/chat/completions", json={"messages": messages, "continue_final_message": True})
+        assert refused.status_code == 400
+        assert refused.json()["error"]["param"] == "continue_final_message"
 
 
 def test_metrics_are_read_by_prometheus_own_parser_and_count(http):

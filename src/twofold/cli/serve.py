@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -25,6 +25,11 @@ def serve(
         "the variable TWOFOLD_API_KEY.")] = None,
     slots: Annotated[int, typer.Option(help="Answers that one model writes at a time.", min=1)] = 16,
     waiting: Annotated[int, typer.Option(help="Answers that may wait for a slot; more are told to come back.")] = 64,
+    remember: Annotated[int, typer.Option(
+        metavar="MB", help="Memory for what a model has read, so that a conversation's next question is read alone.",
+        min=0)] = 256,
+    cache: Annotated[str | None, typer.Option(
+        help="How keys and values are kept: float16, int8, float32; by default as suits the weights.")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds that one request may take.", min=1)] = 600,
     allow_host: Annotated[list[str] | None, typer.Option(
         metavar="NAME", help="A name that this server goes by, as behind a proxy.")] = None,
@@ -45,8 +50,9 @@ def serve(
     more requests and finishes those there are; a second one does not wait. With --json, one object says where it
     listens, and the lines are JSON too.
     """
+    from twofold.engine.backend import CacheKind
     from twofold.engine.open import open_model
-    from twofold.errors import require
+    from twofold.errors import ConfigError, require
     from twofold.serve.settings import Settings
 
     for package in ("pydantic", "starlette", "uvicorn"):
@@ -61,12 +67,15 @@ def serve(
         host=host, port=port, api_key=api_key, allowed_hosts=tuple(allow_host or ()), waiting=waiting,
         allowed_origins=tuple(allow_origin or ()), slots=slots, answer_seconds=timeout,
     )  # fmt: skip
+    if cache not in (None, *get_args(CacheKind)):
+        raise ConfigError(f"--cache {cache} is not one of {', '.join(get_args(CacheKind))}")
     listening = listen.bind(host, port)
     served = []
     for name, model in map(named, models):
         begun = time.perf_counter()
         engine = open_model(model, backend, tell=note)  # type: ignore[arg-type]
-        served.append(Served(name, engine, Service(engine, slots=slots)))
+        service = Service(engine, slots=slots, cache_kind=cache, prefix_bytes=remember << 20)  # type: ignore[arg-type]
+        served.append(Served(name, engine, service))
         print(f"{name}: open in {duration(time.perf_counter() - begun)}, context {engine.context}, "
               f"{engine.backend.name}", file=sys.stderr)  # fmt: skip
     shelf, address = Shelf(served), listen.url(listening, host)

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ToolCall", "tool_calls"]
+__all__ = ["CLOSE", "OPEN", "ToolCall", "tool_calls"]
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 

@@ -9,14 +9,13 @@ from typing import Any, Literal
 
 from twofold.engine.constrained import Constraint
 from twofold.engine.conversation import chat_prompt
-from twofold.engine.tool_calls import ToolCall, tool_calls
+from twofold.engine.tool_calls import CLOSE, OPEN, ToolCall, tool_calls
 from twofold.serve import wire
 from twofold.serve.problems import Problem
 from twofold.serve.shelf import Served
 
 __all__ = ["Splitter", "Tools"]
 
-OPEN, CLOSE = "<tool_call>", "</tool_call>"
 TOLD = (
     "You may call functions. To call one, answer with a line of this form and nothing else:\n"
     '<tool_call>{"name": "NAME", "arguments": {…}}</tool_call>\n'
