@@ -89,6 +89,20 @@ def with_tape() -> Step:
     return step
 
 
+def with_whole_tape() -> Step:
+    """The graph of all 100 points as it stands, with its nearly 69,000 nodes, and no inputs."""
+    model = MLP(2, [16, 16, 1], "relu", "linear", SEED)
+    total = hinge([model(row) for row in POINTS], LABELS) + ALPHA * decay(model.parameters())
+    tape = Tape(total, parameters=model.parameters())
+
+    def step(k: int) -> float:
+        cost, gradient = tape.gradients()
+        tape.parameters -= rate(k) * gradient
+        return cost
+
+    return step
+
+
 def with_torch() -> Step:
     import torch
 
@@ -121,6 +135,7 @@ CONTESTANTS: dict[str, tuple[Callable[[], Step], bool, int]] = {
     "Value": (with_value, True, 1),
     "Value, collector off": (with_value, False, 1),
     "tape": (with_tape, True, 50),
+    "tape of the whole graph": (with_whole_tape, True, 20),
     "torch": (with_torch, True, 50),
 }
 

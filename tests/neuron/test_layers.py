@@ -194,6 +194,7 @@ def test_a_run_that_diverges_stops():
         (lambda: Neuron(0), "inputs=0"),
         (lambda: Layer(2, -1), "outputs=-1"),
         (lambda: MLP(2, []), "at least one"),
+        (lambda: MLP(2, 3), "outputs=3: name the width of each layer"),
         (lambda: MLP(2.5, [1]), "inputs=2.5"),
         (lambda: squared_error([1.0], [1.0, 2.0]), "1 outputs do not go with 2 targets"),
         (lambda: hinge([], []), "0 outputs"),

@@ -134,12 +134,12 @@ def test_cross_entropy_of_other_rows_than_the_recorded_one():
     assert tape.forward([[1.0, 2.0]]) == pytest.approx(cross_entropy([1.0, 2.0], 0).data)
 
 
-def test_a_constant_an_unused_input_and_a_parameter_as_output():
-    a, w = Value(2.0), Value(3.0)
-    assert Tape(Value(4.0) * 2, [a], [w]).forward([[1.0], [2.0]]).tolist() == [8.0, 8.0]
-    assert Tape(a, [a]).forward([[1.0], [2.0]]).tolist() == [1.0, 2.0]
-    cost, gradient = Tape(w, [a], [w]).gradients([[1.0], [2.0]])
-    assert (cost, gradient.tolist()) == (3.0, [1.0])
+def test_a_constant_an_input_and_a_parameter_may_be_outputs():
+    a, w, unused = Value(2.0), Value(3.0), Value(4.0)
+    assert Tape([Value(4.0) * 2, a, w * 1], [a], [w]).forward([[1.0], [2.0]]).tolist() == [[8, 1, 3], [8, 2, 3]]
+    cost, gradient = Tape(w, parameters=[w, unused]).gradients()
+    assert (cost, gradient.tolist()) == (3.0, [1.0, 0.0])
+    assert Tape(Value(4.0) * 2).forward().tolist() == [8.0]
 
 
 def test_a_long_chain():
@@ -170,10 +170,30 @@ def test_rows_of_another_shape_are_refused(rows):
         Tape(x[0] * x[1], x).forward(rows)
 
 
+def test_what_is_no_array_of_numbers_is_refused():
+    x = Value(0.0)
+    tape = Tape(x * 2, [x])
+    for rows in ([["a"]], [[1.0], [1.0, 2.0]]):
+        with pytest.raises(ConfigError, match="no array of numbers"):
+            tape.forward(rows)
+    with pytest.raises(ConfigError, match="there are 0 parameters"):
+        tape.parameters = [1.0]
+
+
+def test_an_input_that_the_graph_does_not_hold_is_a_mistake():
+    x, w = Value(1.0), Value(2.0)
+    with pytest.raises(ConfigError, match="not made from input 0: compute it with the inputs' own Values"):
+        Tape(w * float(x), [x], [w])
+    for nothing in ([], "a", [1.0]):
+        with pytest.raises(ConfigError, match="all of them Values"):
+            Tape(nothing)
+
+
 def test_what_was_computed_is_no_input_and_nothing_is_named_twice():
     a = Value(1.0)
+    b = a * 2
     with pytest.raises(ConfigError, match="was computed"):
-        Tape(a * 2, [a * 2])
+        Tape(b * 2, [b])
     with pytest.raises(ConfigError, match="twice"):
         Tape(a * 2, [a], [a])
 

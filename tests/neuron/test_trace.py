@@ -160,6 +160,12 @@ def test_a_layout_goes_from_left_to_right_and_keeps_its_distance(operands):
         assert all(b - a >= 14 - 1e-6 for a, b in zip(heights[:-1], heights[1:], strict=True))
 
 
+def test_only_values_have_a_graph():
+    for use in (draw, trace, topological):
+        with pytest.raises(TypeError, match=r"3\.0 is none"):
+            use(3.0)
+
+
 def test_a_graph_that_nobody_can_read_is_not_drawn():
     with pytest.raises(UserError, match=r"2,210 nodes, .* draw a part of it, such as one neuron"):
         draw(MLP(16, [32, 1])([0.0] * 16))

@@ -114,7 +114,8 @@ class MLP(Module):
         last: str | None = None,
         seed: int | random.Random = 0,
     ) -> None:
-        _at_least_one("layers", len(outputs))
+        if not isinstance(outputs, Sequence) or not outputs:
+            raise ConfigError(f"outputs={outputs!r}: name the width of each layer, at least one, such as [16, 16, 1]")
         source = _source(seed)
         kinds = [activation] * (len(outputs) - 1) + [activation if last is None else last]
         widths = [inputs, *outputs[:-1]]

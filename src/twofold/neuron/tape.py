@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from twofold.errors import ConfigError, TwofoldError
 from twofold.neuron.instructions import Memory
 from twofold.neuron.plan import ONES, Plan
-from twofold.neuron.value import Value
+from twofold.neuron.value import Value, topological
 
 __all__ = ["Tape"]
 
@@ -34,7 +34,7 @@ class Tape:
     """What makes `output` (one Value, or several) from `inputs`, which each row brings, and `parameters`.
 
     Every other number in the graph stays as it is now. Raises ConfigError when an input or a parameter was computed
-    from something, or is named twice.
+    from something, or is named twice, and when an input does not occur in the graph.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Tape:
         self._outputs = [output] if isinstance(output, Value) else list(output)
         self._one = isinstance(output, Value)
         self._values, self._width = list(parameters), len(inputs)
-        _check([*inputs, *parameters])
+        _check(self._outputs, inputs, parameters)
         self._plan = Plan(self._outputs, inputs, parameters)
         self._single = np.array(self._plan.single)
         self._memory = self._gradients = Memory(self._single, np.empty((self._plan.n_rows, 0)))
@@ -56,7 +56,10 @@ class Tape:
 
     @parameters.setter
     def parameters(self, values: ArrayLike) -> None:
-        self._single[1 : 1 + len(self._values)] = values
+        vector = _numbers(values)
+        if vector.shape != (len(self._values),):
+            raise ConfigError(f"there are {len(self._values)} parameters, and this is an array {list(vector.shape)}")
+        self._single[1 : 1 + len(self._values)] = vector
 
     @property
     def instructions(self) -> int:
@@ -114,7 +117,7 @@ class Tape:
     def _checked(self, rows: ArrayLike | None) -> Array:
         if rows is None and not self._width:
             return np.empty((1, 0))
-        inputs = np.asarray(rows, np.float64)
+        inputs = _numbers(rows)
         if inputs.ndim != 2 or inputs.shape[1] != self._width or not len(inputs):
             raise ConfigError(
                 f"this tape takes rows of {self._width} inputs, as an array [n, {self._width}] with n at least 1, "
@@ -137,7 +140,20 @@ class Tape:
         return said
 
 
-def _check(leaves: Sequence[Value]) -> None:
+def _numbers(values: ArrayLike | None) -> Array:
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"this is no array of numbers: {error}") from None
+
+
+def _check(outputs: Sequence[Value], inputs: Sequence[Value], parameters: Sequence[Value]) -> None:
+    leaves = [*inputs, *parameters]
+    if not outputs or not all(isinstance(value, Value) for value in (*outputs, *leaves)):
+        raise ConfigError("a tape is made from one output or several, inputs and parameters, all of them Values")
+    reached = set(map(id, topological(*outputs)))
+    if unused := [i for i, value in enumerate(inputs) if id(value) not in reached]:
+        raise ConfigError(f"the output was not made from input {unused[0]}: compute it with the inputs' own Values")
     for value in leaves:
         if value.operands:
             raise ConfigError(f"{value!r} was computed ({value.operation}), so it is no input and no parameter")

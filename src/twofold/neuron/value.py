@@ -196,6 +196,8 @@ def topological(*results: Value) -> list[Value]:
     """
     order: list[Value] = []
     walk = object()
+    if strangers := [result for result in results if not isinstance(result, Value)]:
+        raise TypeError(f"a graph ends in Values, and {strangers[0]!r:.60} is none")
     waiting: list[Value | None] = [*reversed(results)]
     while waiting:
         node = waiting.pop()
