@@ -119,6 +119,13 @@ def test_a_picture_is_written_to_a_file(tmp_path):
         draw(lecture()).save(tmp_path / "graph.svg" / "no")
 
 
+def test_the_rules_of_a_picture_bind_nothing_outside_of_it():
+    style = next(ET.fromstring(draw(lecture())).iter(f"{SVG}style")).text
+    selectors = re.findall(r"(?:^|[}{])\s*([^@{}]+?)\s*{", style, re.MULTILINE)
+    parts = [part.strip() for selector in selectors for part in selector.split(",")]
+    assert len(parts) > 8 and all(part.startswith(".twofold") for part in parts)
+
+
 def test_a_label_cannot_break_out_of_the_picture():
     a = Value(1.0, "<script>&\"'")
     ET.fromstring(draw(a * 2))

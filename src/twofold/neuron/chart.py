@@ -21,14 +21,18 @@ _LEVELS = 6
 
 _STYLE = (
     STYLE
-    + """svg { --c1: #b94a05; --c2: #2271b5; --c3: #007a66; --c4: #9b4487; }
-@media (prefers-color-scheme: dark) { svg { --c1: #f2925a; --c2: #7cbdf0; --c3: #45c3a5; --c4: #dd92cb; } }
-.title { text-anchor: start; font-weight: 650; font-size: 14px; } .legend { text-anchor: start; }
-.axis { fill: var(--quiet); } .y { text-anchor: end; } .grid { stroke: var(--line); }
-.line { fill: none; stroke-width: 2; stroke-linejoin: round; } .dot { stroke: var(--paper); stroke-width: 1.5; }
-.s1 { stroke: var(--c1); } .s2 { stroke: var(--c2); } .s3 { stroke: var(--c3); } .s4 { stroke: var(--c4); }
-.f1 { fill: var(--c1); } .f2 { fill: var(--c2); } .f3 { fill: var(--c3); } .f4 { fill: var(--c4); }
+    + """.twofold { --c1: #b94a05; --c2: #2271b5; --c3: #007a66; --c4: #9b4487; }
+@media (prefers-color-scheme: dark) { .twofold { --c1: #f2925a; --c2: #7cbdf0; --c3: #45c3a5; --c4: #dd92cb; } }
+.twofold .title { text-anchor: start; font-weight: 650; font-size: 14px; }
+.twofold .legend { text-anchor: start; }
+.twofold .axis { fill: var(--quiet); }
+.twofold .y { text-anchor: end; }
+.twofold .grid { stroke: var(--line); }
+.twofold .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
+.twofold .dot { stroke: var(--paper); stroke-width: 1.5; }
 """
+    + "".join(f".twofold .s{k} {{ stroke: var(--c{k}); }}\n" for k in range(1, 5))
+    + "".join(f".twofold .f{k} {{ fill: var(--c{k}); }}\n" for k in range(1, 5))
 )
 
 

@@ -27,20 +27,25 @@ _COLUMN, _GAP, _MARGIN = 182, 16, 14
 _SIGNS = {"*": "×", "-": "−", "/": "÷", "neg": "−x", "**": "x^c", "sigmoid": "σ", "log": "ln"}
 
 STYLE = """
-svg { color-scheme: light dark; --paper: #fdfcfa; --ink: #1c1b19; --quiet: #5d5a54; --line: #dcd8d0;
-  --faint: #f3f0ea; --accent: #1d5fa8; font-variant-numeric: tabular-nums;
+.twofold { color-scheme: light dark; max-width: 100%; height: auto; --paper: #fdfcfa; --ink: #1c1b19;
+  --quiet: #5d5a54; --line: #dcd8d0; --faint: #f3f0ea; --accent: #1d5fa8; font-variant-numeric: tabular-nums;
   font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", sans-serif; }
 @media (prefers-color-scheme: dark) {
-  svg { --paper: #171614; --ink: #e8e5df; --quiet: #a8a49b; --line: #3a3833; --faint: #211f1c; --accent: #8fbcf2; } }
-.paper { fill: var(--paper); } text { fill: var(--ink); text-anchor: middle; } .name { font-weight: 650; }
+  .twofold { --paper: #171614; --ink: #e8e5df; --quiet: #a8a49b; --line: #3a3833;
+    --faint: #211f1c; --accent: #8fbcf2; } }
+.twofold .paper { fill: var(--paper); }
+.twofold text { fill: var(--ink); text-anchor: middle; }
 """
 
 _STYLE = (
     STYLE
-    + """.box { fill: var(--faint); } .output .box { stroke: var(--accent); stroke-width: 1.5; }
-.sign, .quiet { fill: var(--quiet); } .gradient { fill: var(--accent); }
-.edge { fill: none; stroke: var(--line); stroke-width: 1.5; }
-.slope { font-size: 11px; fill: var(--quiet); paint-order: stroke; stroke: var(--paper); stroke-width: 4px; }
+    + """.twofold .box { fill: var(--faint); }
+.twofold .output .box { stroke: var(--accent); stroke-width: 1.5; }
+.twofold .name { font-weight: 650; }
+.twofold .sign, .twofold .quiet { fill: var(--quiet); }
+.twofold .gradient { fill: var(--accent); }
+.twofold .edge { fill: none; stroke: var(--line); stroke-width: 1.5; }
+.twofold .slope { font-size: 11px; fill: var(--quiet); paint-order: stroke; stroke: var(--paper); stroke-width: 4px; }
 """
 )
 
@@ -86,10 +91,13 @@ def draw(output: Value) -> Drawing:
 
 
 def opening(width: float, height: float, title: str, style: str) -> str:
-    """The head of an SVG on the page's colour; `title` is what a screen reader says of it."""
+    """The head of an SVG on the page's colour; `title` is what a screen reader says of it.
+
+    The rules of `style` begin with .twofold, so that they bind nothing else where a page holds the SVG itself.
+    """
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
-        f'height="{height:.0f}" role="img"><title>{escape(title)}</title><style>{style}</style>'
+        f'height="{height:.0f}" class="twofold" role="img"><title>{escape(title)}</title><style>{style}</style>'
         f'<rect class="paper" width="100%" height="100%"/>'
     )
 
