@@ -48,7 +48,7 @@ export class LearnView {
     this.which = h("p", { class: "note figures" });
     this.stages = h("input", { type: "range", min: 0, max: STAGES.length - 1, value: this.stage, id: "stage", oninput: () => { this.stage = Number(this.stages.value); this.draw(); } });
     this.stageSays = h("p", { class: "note", "aria-live": "polite" });
-    this.rateField = this.slider("rate", "Learning rate", -2, 1.5, 0.05, Math.log10(this.rate), (value) => { this.rate = Number((10 ** value).toPrecision(2)); return signed(this.rate, false); });
+    this.rateField = this.slider("rate", "Learning rate", -2, 1.5, 0.01, Math.log10(this.rate), (value) => { this.rate = Number((10 ** value).toPrecision(2)); return signed(this.rate, false); });
     this.batchField = this.slider("batch", "Batch", 0, BATCHES.length - 1, 1, BATCHES.indexOf(this.batch), (value) => { this.batch = Math.min(BATCHES[value], digits.train); return `${this.batch.toLocaleString("en")} images`; });
     const fresh = (change) => { Object.assign(this.plan, change); sessionStorage.setItem("twofold-digits-plan", JSON.stringify(this.plan)); this.page.attempt(() => this.restart()); };
     this.element = h("div", { class: "views learn" },
@@ -60,14 +60,14 @@ export class LearnView {
         h("h3", {}, "Network (begins anew)"),
         choice("loss", "Cost", [["squared", "squared error"], ["cross-entropy", "cross-entropy"]], this.plan.loss, (loss) => fresh({ loss })),
         choice("activation", "Activation", [["sigmoid", "sigmoid"], ["relu", "ReLU"]], this.plan.activation, (activation) => fresh({ activation }))),
-      h("section", { class: "curves", "aria-label": "How it goes" }, this.cost.element, this.right.element),
-      h("section", { class: "mind", "aria-label": "One example" }, h("h2", {}, "One example, backwards"), this.which,
+      h("div", { class: "column right" }, h("section", { class: "curves", "aria-label": "How it goes" }, this.cost.element, this.right.element),
+        h("section", { class: "slice-of", "aria-label": "The landscape" }, h("h2", {}, "A slice of the landscape"), this.landscape.element, h("p", { class: "presses" }, this.cut))),
+      h("div", { class: "column" }, h("section", { class: "mind", "aria-label": "One example" }, h("h2", {}, "One example, backwards"), this.which,
         h("label", { class: "note", for: "stage" }, "How far back"), this.stages, this.stageSays, this.netPlace, this.neuron.element),
-      h("section", { class: "looks", "aria-label": "Hidden layer 1" }, h("h2", {}, "What hidden layer 1 looks for"),
+        h("section", { class: "looks", "aria-label": "Hidden layer 1" }, h("h2", {}, "What hidden layer 1 looks for"),
         choice("pictures", "Shown are", [["all", "its weights"], ["added", "what learning has changed"]], "all", (which) => { this.added = which === "added"; if (this.network) this.drawPictures(); }), this.pictures,
         h("p", { class: "note" }, "Each square holds the weights into one neuron, where their pixels are: ink on orange speaks for the neuron, ink on blue against it. Each is scaled to its own largest.")),
-      h("section", { class: "slice-of", "aria-label": "The landscape" }, h("h2", {}, "A slice of the landscape"), this.landscape.element, h("p", { class: "presses" }, this.cut)),
-      h("section", { class: "explained" }, h("h2", {}, "What am I looking at?"), explanation("learning", code)));
+        h("section", { class: "explained" }, h("h2", {}, "What am I looking at?"), explanation("learning", code))));
   }
 
   slider(id, words, min, max, step, value, took) {

@@ -98,7 +98,7 @@ export class Curve {
   }
 }
 
-const SIDE = 360, EDGE = 42;
+const SIDE = 360, EDGE = 58;
 
 /** The slice: its costs as colours, the way as a line from where it began to where it is. */
 export class Landscape {
@@ -129,7 +129,7 @@ export class Landscape {
     const { xs, ys, costs, path, steps } = slice, n = xs.length;
     const all = costs.flat(), low = Math.min(...all), high = Math.max(...all);
     this.plane.width = this.plane.height = n;
-    paint(this.plane, costs.toReversed().flat(), n, "cost", high, low);
+    paint(this.plane, costs.toReversed().flat().map(Math.log), n, "cost", Math.log(high), Math.log(low));
     const large = h("canvas", { width: SIDE, height: SIDE }), context = large.getContext("2d");
     context.imageSmoothingQuality = "high";
     const half = SIDE / n / 2;
@@ -143,10 +143,11 @@ export class Landscape {
       svg("circle", { class: "begin", cx: this.x(begin[0]), cy: this.y(begin[1]), r: 5 }), svg("circle", { class: "end", cx: this.x(end[0]), cy: this.y(end[1]), r: 5 }),
       ...ticks(xs[0], xs.at(-1), 5).map((value) => svg("text", { x: this.x(value), y: SIDE + 16, "text-anchor": "middle" }, signed(value, false))),
       ...ticks(ys[0], ys.at(-1), 5).map((value) => svg("text", { x: EDGE - 5, y: this.y(value) + 4, "text-anchor": "end" }, signed(value, false))),
-      svg("text", { x: EDGE + SIDE, y: SIDE + 31, "text-anchor": "end" }, "along the way, in units of weight"));
+      svg("text", { x: EDGE + SIDE, y: SIDE + 31, "text-anchor": "end" }, "first direction, in units of weight"),
+      svg("text", { transform: `translate(11 0) rotate(-90)`, "text-anchor": "end" }, "second direction"));
     this.svg.setAttribute("aria-label", `Costs from ${signed(low, false)} to ${signed(high, false)} in a plane; the way goes from step ${steps[0]} to step ${steps.at(-1)}`);
-    this.scale.replaceChildren(h("span", {}, `cost ${signed(low, false)}`), h("span", {}, signed(high, false)));
-    this.caption.textContent = `Colour: the mean cost of ${slice.images} training images, with the ${slice.parameters.toLocaleString("en")} weights and biases at ${n} × ${n} places of one plane. The white line is the way from step ${steps[0].toLocaleString("en")} (open) to step ${steps.at(-1).toLocaleString("en")} (full); ${(100 * slice.share).toFixed(0)} % of its movement lies in the plane, which goes through its end. Off its end the line only casts its shadow here.`;
+    this.scale.replaceChildren(h("span", {}, `cost ${signed(low, false)}`), h("span", {}, signed(Math.sqrt(low * high), false)), h("span", {}, signed(high, false)));
+    this.caption.textContent = `Colour, by its logarithm: the mean cost of ${slice.images} training images, with the ${slice.parameters.toLocaleString("en")} weights and biases at ${n} × ${n} places of one plane. The white line is the way from step ${steps[0].toLocaleString("en")} (open) to step ${steps.at(-1).toLocaleString("en")} (full); ${(100 * slice.share).toFixed(0)} % of its movement lies in the plane, which goes through its end. Off its end the line only casts its shadow here.`;
     this.copy.hidden = false;
   }
 
