@@ -61,6 +61,7 @@ def test_lines_name_their_results():
         ("a if a else b", "not understood"),
         ("a < b", "not understood"),
         ("a % b", "'a % b' is not understood"),
+        ("a^2", "'a^2': a power is written **"),
         ("'a' * 3", "\"'a'\" is not understood"),
         ("True + a", "'True' is not understood"),
         ("1j", "not understood"),

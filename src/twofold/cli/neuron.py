@@ -21,7 +21,8 @@ __all__ = ["neuron"]
 def neuron(
     formula: Annotated[str, typer.Argument(
         metavar="FORMULA", show_default=False,
-        help="Names, numbers, + - * / **, brackets, exp, log, relu, sigmoid, tanh; several lines with ;")],
+        help="Names, numbers, + - * / **, brackets, exp, log, relu, sigmoid, tanh; several lines with ; "
+             "(in quotes, and where it begins with a minus in brackets: \"(-a) + b\").")],
     numbers: Annotated[list[str] | None, typer.Argument(
         metavar="[NAME=NUMBER]...", show_default=False, help="The numbers that the names stand for.")] = None,
     svg: Annotated[Path | None, typer.Option(

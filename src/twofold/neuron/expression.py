@@ -121,6 +121,8 @@ class _Builder:
             case ast.Call(ast.Attribute(operand, name), [], []) if name in _FUNCTIONS:
                 inner = self._build(operand, depth + 1)
                 return self._compute(node, lambda: _FUNCTIONS[name](inner))
+            case ast.BinOp(op=ast.BitXor()):
+                raise UserError(f"{self._quote(node)}: a power is written **, as in a ** 2")
         known = f"+ - * / **, brackets, numbers, names, {', '.join(_FUNCTIONS)}"
         raise UserError(f"{self._quote(node)} is not understood; a formula has {known}")
 
