@@ -274,6 +274,34 @@ def test_steps_that_are_too_large_are_told(visit):
 
 
 @for_browsers
+def test_a_server_that_wants_a_key_is_given_one(browser, tmp_path):
+    with serving_digits("quick", tmp_path, TWOFOLD_API_KEY="secret") as running:
+        page = browser.new_page()
+        page.goto(f"{running.url}/#/digits")
+        page.fill(".notice input", "secret")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".mind .note >> text=held-out images rightly")
+        draw(page, ONE)
+        reads(page, 1)
+        page.close()
+
+
+@for_browsers
+def test_a_server_that_is_gone_is_told_of_and_can_be_tried_again(browser, tmp_path):
+    page = browser.new_page()
+    with serving_digits("quick", tmp_path) as running:
+        page.goto(f"{running.url}/#/digits/learn")
+        page.wait_for_selector(".net-place .network")
+        page.click(".controls >> text=Start")
+        page.wait_for_function("() => Number(document.querySelector('.facts dd').textContent) > 10")
+    page.wait_for_selector(".alarm >> text=the server is closing")
+    page.click(".controls >> text=Start")
+    page.wait_for_selector(".notice >> text=Nobody answers")
+    assert page.inner_text(".notice button") == "Try again" and page.inner_text(".controls .main") == "Start"
+    page.close()
+
+
+@for_browsers
 @pytest.mark.parametrize("view", ["draw", "learn"])
 @pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (360, "dark"), (768, "dark"), (1000, "light"),
                                                (1400, "dark"), (1920, "light")])  # fmt: skip

@@ -42,9 +42,10 @@ class Page {
   }
 
   begin() {
+    this.view?.leave();
     return this.attempt(async () => {
       this.about = await this.server.json("digits/about");
-      this.network = sessionStorage.getItem("twofold-digits-network") ?? this.about.networks[0].name;
+      this.network = this.about.networks.find(({ name }) => name === sessionStorage.getItem("twofold-digits-network"))?.name ?? this.about.networks[0].name;
       const { DrawView, LearnView } = await import(`./${this.kind}.js`);
       if (this.left) return;
       this.view = new (DrawView ?? LearnView)(this);

@@ -43,10 +43,13 @@ export class DrawView {
   async use(name) {
     const { about } = this.page;
     this.page.network = name;
+    this.network = null;
+    sessionStorage.setItem("twofold-digits-network", name);
     this.kinds.replaceChildren(choice("network", "Which network answers", about.networks.map((one) => [one.name, one.title]), name, (other) => this.page.attempt(() => this.use(other))));
     const known = about.networks.find((one) => one.name === name);
     this.about.textContent = `${known.told} Being trained on ${about.digits.train.toLocaleString("en")} images; a few seconds…`;
     const told = await this.page.server.json("digits/network", { body: { client: this.page.client, network: name } });
+    if (this.page.network !== name) return; // another was asked for meanwhile
     this.network = unpack(told);
     const { accuracy: [rate, low, high], held_out: n } = told;
     this.about.textContent = `${known.told} It reads ${percent(rate)} of ${n.toLocaleString("en")} held-out images rightly (95 % interval ${percent(low)} to ${percent(high)}; chance 10 %). Your hand is not one of theirs: expect less.`;
@@ -70,9 +73,9 @@ export class DrawView {
     try {
       do {
         this.again = false;
-        const { question } = this;
-        const look = await this.page.server.json("digits/answer", { body: { client: this.page.client, network: this.page.network, ...question } });
-        if (question === this.question || question.strokes) { this.look = look; this.draw(); }
+        const { question } = this, { network } = this.page;
+        const look = await this.page.server.json("digits/answer", { body: { client: this.page.client, network, ...question } });
+        if (network === this.page.network && (question === this.question || question.strokes)) { this.look = look; this.draw(); }
       } while (this.again);
       this.page.tell("");
     } catch (error) {
