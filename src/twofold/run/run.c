@@ -225,9 +225,9 @@ static gguf *gguf_open(const char *path, const void *bytes, size_t n) {
    so that it reads memory in one line, and goes on with what others have not claimed of theirs. A job is over when its
    pieces are done, not when every thread has come by: a thread that the system has put aside holds up nothing that it
    has not begun, and with no helper at all the caller does everything. Waiting is spinning at first, for the next job
-   is microseconds away, then sleeping, so that a machine with other work to do is not kept busy. */
+   is microseconds away, then letting others go first, then sleeping, so that the machine is not kept from other work. */
 
-enum { SPINS = 200, MOST_THREADS = 64 };
+enum { SPINS = 200, YIELDS = 200, MOST_THREADS = 64 };
 
 typedef struct {
     struct { _Alignas(64) _Atomic uint64_t claimed; } range[MOST_THREADS]; /* its end (32 bits), the next piece (32) */
@@ -259,6 +259,7 @@ static void wake_all(pool *p) {
 #define WAIT_UNTIL(p, IT_IS_SO)                                                                     \
     do {                                                                                            \
         for (int spin = 0; spin < SPINS && !(IT_IS_SO); spin++) pause_briefly();                    \
+        for (int turn = 0; turn < YIELDS && !(IT_IS_SO); turn++) sched_yield();                     \
         if (IT_IS_SO) break;                                                                        \
         pthread_mutex_lock(&(p)->lock);                                                             \
         for (atomic_fetch_add(&(p)->asleep, 1); !(IT_IS_SO);) pthread_cond_wait(&(p)->wake, &(p)->lock); \
