@@ -6,6 +6,7 @@ import base64
 import json
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import numpy as np
@@ -76,6 +77,16 @@ def test_the_activations_are_those_of_the_weights(ask):
         for (w, b), sums, a, before in zip(layers, look["sums"], look["activations"],
                                            [look["pixels"], *look["activations"]], strict=False):  # fmt: skip
             assert np.allclose(w @ before + b, sums, atol=2e-3) and np.allclose(sigmoid(np.array(sums)), a, atol=1e-6)
+
+
+def test_all_who_ask_at_once_are_told_of_one_network(digits):
+    def told(i):
+        with digits.client() as http:
+            return http.post("/digits/network", json={"client": f"{i:032x}", "network": "better"}).json()
+
+    with ThreadPoolExecutor(12) as clients:
+        first, *others = clients.map(told, range(12))
+    assert first["activation"] == "relu" and all(one == first for one in others)
 
 
 def test_what_it_says_of_itself_it_does(ask):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,10 +18,9 @@ from twofold.neuron.scoring import Score, score
 from twofold.serve.bench import Bench, Benches, Choice
 from twofold.serve.problems import Problem
 
-__all__ = ["OWN", "Exhibit", "Taught"]
+__all__ = ["OWN", "Exhibit"]
 
 OWN = "own"  # the name of the network that a client trains
-SIDE = 28
 MOST_RUNS = 4  # that go on at a time, over all clients
 
 
@@ -29,14 +29,6 @@ class Recipe:
     title: str
     told: str
     plan: Plan
-
-
-@dataclass(frozen=True)
-class Taught:
-    """A network and what it is worth."""
-
-    network: Network
-    score: Score
 
 
 def _recipes(seed: int) -> Mapping[str, Recipe]:
@@ -62,7 +54,7 @@ class Exhibit:
     closing: bool = False
     _lock: Any = field(default_factory=threading.Lock)
     _digits: Digits | None = None
-    _taught: dict[str, Taught] = field(default_factory=dict)
+    _teaching: dict[str, asyncio.Task[tuple[Network, Score]]] = field(default_factory=dict)
 
     @property
     def recipes(self) -> Mapping[str, Recipe]:
@@ -75,36 +67,38 @@ class Exhibit:
                 self._digits = load(self.source)
             return self._digits
 
-    def taught(self, name: str) -> Taught:
-        """One of the recipes, trained when it is first asked for; that takes seconds. Raises Problem 404."""
+    async def taught(self, name: str) -> tuple[Network, Score]:
+        """A recipe's network, trained in seconds when the first client asks, while others wait. Raises Problem 404."""
         if name not in self.recipes:
             raise Problem(404, f"there is no network {name!r:.80} here; there is {', '.join([*self.recipes, OWN])}")
+        teaching = self._teaching.get(name)
+        if teaching is None or (teaching.done() and (teaching.cancelled() or teaching.exception())):
+            plan = self.recipes[name].plan
+            teaching = self._teaching[name] = asyncio.create_task(asyncio.to_thread(self._teach, plan))
+        return await asyncio.shield(teaching)  # a client that leaves takes it from nobody
+
+    def _teach(self, plan: Plan) -> tuple[Network, Score]:
         digits = self.digits()
-        with self._lock:
-            if name not in self._taught:
-                plan = self.recipes[name].plan
-                network = begin(plan, digits.side)
-                assert isinstance(network, Network)
-                for _ in train(network, digits.train.pixels, digits.train.labels, plan.settings):
-                    pass
-                self._taught[name] = Taught(network, score(network, digits.held_out))
-            return self._taught[name]
+        network = begin(plan, digits.side)
+        assert isinstance(network, Network)
+        for _ in train(network, digits.train.pixels, digits.train.labels, plan.settings):
+            if self.closing:
+                raise Problem(503, "the server is closing")
+        return network, score(network, digits.held_out)
 
     def bench(self, client: str, choice: Choice | None = None) -> Bench:
         """The client's own; made from `choice` if it has none yet."""
         return self.benches.find(client) or self.benches.put(client, Bench(self.digits(), choice or Choice()))
 
-    def network(self, name: str, client: str) -> tuple[Network, Score]:
+    async def network(self, name: str, client: str) -> Network:
         """Of a recipe, or the client's own as it is now. Raises Problem 404."""
-        if name != OWN:
-            taught = self.taught(name)
-            return taught.network, taught.score
+        return await asyncio.to_thread(self._own, client) if name == OWN else (await self.taught(name))[0]
+
+    def _own(self, client: str) -> Network:
         bench = self.bench(client)
         with bench.lock:
-            network = Network([np.copy(weight) for weight in bench.network.weights],
-                              [np.copy(bias) for bias in bench.network.biases],
-                              bench.network.activation, bench.network.loss)  # fmt: skip
-        return network, score(network, self.digits().held_out)
+            now = bench.network
+            return Network([*map(np.copy, now.weights)], [*map(np.copy, now.biases)], now.activation, now.loss)
 
     def run_begins(self, client: str, turn: int) -> None:
         """Raises Problem 429 where others keep the machine busy."""

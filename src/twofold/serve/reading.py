@@ -16,7 +16,9 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
 from twofold.neuron.descent import Settings
+from twofold.neuron.images import Digits
 from twofold.neuron.network import Network
+from twofold.neuron.scoring import score
 from twofold.serve import strokes, wire_digits
 from twofold.serve.exhibit import OWN, Exhibit
 from twofold.serve.problems import Problem
@@ -52,30 +54,26 @@ def _about(exhibit: Exhibit) -> About:
 async def network(http: HTTPRequest) -> Response:
     state = state_of(http)
     asked = await read(http, Which, state.settings)
-    found, score = await asyncio.to_thread(state.exhibit.network, asked.network, asked.client)
-    return JSONResponse({**packed(found), "accuracy": [score.accuracy, score.low, score.high], "held_out": score.n})
+    if asked.network == OWN:
+        found = await state.exhibit.network(OWN, asked.client)
+        scored = await asyncio.to_thread(score, found, state.exhibit.digits().held_out)
+    else:
+        found, scored = await state.exhibit.taught(asked.network)
+    return JSONResponse({**packed(found), "accuracy": [scored.accuracy, scored.low, scored.high], "held_out": scored.n})
 
 
 async def answer(http: HTTPRequest) -> Response:
     state = state_of(http)
     asked = await read(http, Question, state.settings)
-    return JSONResponse(await asyncio.to_thread(_answer, asked, state.exhibit))
-
-
-def _answer(asked: Question, exhibit: Exhibit) -> Look:
     if sum(part is not None for part in (asked.strokes, asked.example, asked.noise)) > 1:
         raise Problem(400, "one of strokes, example and noise is read at a time")
     if sum(map(len, asked.strokes or ())) > MOST_POINTS:
         raise Problem(400, f"the strokes have more than {MOST_POINTS} points; leave some out", param="strokes")
-    digits = exhibit.digits()
-    if asked.network == OWN:
-        bench = exhibit.bench(asked.client)
-        with bench.lock:
-            return _read(asked, bench.network, digits)
-    return _read(asked, exhibit.taught(asked.network).network, digits)
+    found = await state.exhibit.network(asked.network, asked.client)
+    return JSONResponse(await asyncio.to_thread(_read, asked, found, state.exhibit.digits()))
 
 
-def _read(asked: Question, found: Network, digits: Any) -> Look:
+def _read(asked: Question, found: Network, digits: Digits) -> Look:
     label = None
     if asked.example is not None:
         if asked.example >= len(digits.held_out):
