@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from twofold.errors import TwofoldError
 from twofold.neuron import SGD, Value
+from twofold.neuron.descent import Settings, outputs, train
+from twofold.neuron.images import load
+from twofold.neuron.network import Network
 
 
 def test_lesson_1_softmax_and_surprise():
@@ -44,3 +48,32 @@ def test_lesson_2_the_largest_learning_rate():
     assert f"{low:.3f}" == "0.333"
 
 
+
+
+def test_lesson_3_digits_in_binary():
+    """A weight of 10 from each digit that has the bit, -10 from each that has not: a sum near 10 or near -10."""
+    weights = np.array([[10.0 if digit >> bit & 1 else -10.0 for digit in range(10)] for bit in range(4)])
+    behind = Network([weights], [np.zeros(4)])
+    for digit in range(10):
+        for others in (0.0, 0.01):
+            outputs = np.full((1, 10), others)
+            outputs[0, digit] = 0.99
+            binary = behind.forward(outputs)[-1][0]
+            assert sum(round(float(neuron)) << bit for bit, neuron in enumerate(binary)) == digit
+            assert np.minimum(binary, 1 - binary).max() < 0.001
+
+
+@pytest.mark.slow
+def test_lesson_4_a_change_that_a_reader_would_not_mind():
+    """A fifth of the way from paper to ink, in each pixel's worst direction, is enough for most images."""
+    digits, network = load("mnist"), Network.initial(loss="cross-entropy", initialisation="xavier")
+    for _ in train(network, digits.train.pixels, digits.train.labels, Settings(1.0, batch=10, epochs=10)):
+        pass
+    read = outputs(network, digits.held_out.pixels).argmax(axis=1)
+    right = digits.held_out[np.flatnonzero(read == digits.held_out.labels)]
+    direction = np.sign(network.gradients(right.pixels, right.labels).activations[0])
+    changed = np.clip(right.pixels + 0.2 * direction, 0, 1)
+    assert (outputs(network, changed).argmax(axis=1) == right.labels).mean() < 0.5
+    chance = np.sign(np.random.default_rng(0).standard_normal(right.pixels.shape))
+    by_chance = np.clip(right.pixels + 0.2 * chance, 0, 1)
+    assert (outputs(network, by_chance).argmax(axis=1) == right.labels).mean() > 0.8, "in a random direction it is not"

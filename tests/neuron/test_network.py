@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twofold.errors import ConfigError
+from twofold.neuron import Value
 from twofold.neuron.network import LECTURE, Network, relu, sigmoid, softmax
 
 every_choice = pytest.mark.parametrize(
@@ -50,6 +51,26 @@ def test_every_gradient_is_the_one_that_torch_finds(activation, loss):
         np.testing.assert_allclose(ours, theirs, atol=1e-10, rtol=0)
     for ours, theirs in zip(found.activations, activations, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-10, rtol=0)
+
+
+def test_every_gradient_is_the_one_that_the_scalars_find():
+    """The lecture's network once more, as 13,002 Values that know nothing of layers."""
+    network, (x, labels) = Network.initial(), examples(1)
+    parameters = [[Value(float(each)) for each in array.ravel()] for array in network.parameters]
+    inputs = activations = [Value(float(each)) for each in x[0]]
+    for weights, biases in zip(parameters[::2], parameters[1::2], strict=True):
+        width = len(activations)
+        activations = [
+            sum((w * a for w, a in zip(weights[j * width : (j + 1) * width], activations, strict=True)), bias).sigmoid()
+            for j, bias in enumerate(biases)
+        ]
+    cost = sum((a - float(digit == labels[0])) ** 2 for digit, a in enumerate(activations))
+    cost.backward()
+    found = network.gradients(x, labels)
+    assert found.cost == pytest.approx(cost.data, abs=1e-12)
+    for ours, theirs in zip(found.parameters, parameters, strict=True):
+        np.testing.assert_allclose(ours.ravel(), [each.grad for each in theirs], atol=1e-10, rtol=0)
+    np.testing.assert_allclose(found.activations[0][0], [each.grad for each in inputs], atol=1e-10, rtol=0)
 
 
 def test_the_lectures_random_network_has_torchs_gradients_too():

@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 
-from twofold.neuron.pictures import AGAINST, FOR, data_uri, ink, png, signed, smaller
+from twofold.neuron.pictures import AGAINST, FOR, data_uri, ink, png, sheet, signed, smaller
 
 
 def unpack(content):
@@ -47,3 +47,11 @@ def test_a_smaller_picture_has_the_mean_of_each_block():
     np.testing.assert_allclose(smaller(np.arange(16.0), 2), [[2.5, 4.5], [10.5, 12.5]])
     assert smaller(np.ones(784), 14).shape == (14, 14)
     assert smaller(np.ones(64), 14).shape == (8, 8)
+
+
+def test_a_sheet_has_every_picture_in_its_place():
+    pictures = [np.full((2, 2, 4), i, np.uint8) for i in range(1, 6)]
+    whole = sheet(pictures, columns=3, scale=2, gap=1)
+    assert whole.shape == (4 + 1 + 4, 3 * 4 + 2, 4)
+    assert [int(whole[row, 5 * i, 0]) for row in (0, 5) for i in range(3)] == [1, 2, 3, 4, 5, 0]
+    assert (whole[4] == 0).all() and (whole[:, 4] == 0).all()

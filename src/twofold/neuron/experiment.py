@@ -77,7 +77,7 @@ def usual_rate(plan: Plan) -> float:
     """A learning rate that suits the choices, found on a fifth of the training images that was set aside for it."""
     rates = {("sigmoid", "squared"): 3.0, ("relu", "squared"): 0.3, ("sigmoid", "cross-entropy"): 1.0,
              ("relu", "cross-entropy"): 0.1}  # fmt: skip
-    rate = 0.5 if plan.convolution else rates[plan.activation, plan.loss]
+    rate = 0.5 if plan.convolution else rates[plan.activation, plan.loss] if plan.hidden else 0.1
     return rate * (1 - plan.settings.momentum)
 
 

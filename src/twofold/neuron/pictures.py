@@ -9,12 +9,13 @@ import base64
 import math
 import struct
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["AGAINST", "FOR", "data_uri", "ink", "png", "signed", "smaller"]
+__all__ = ["AGAINST", "FOR", "data_uri", "ink", "png", "sheet", "signed", "smaller"]
 
 RGBA = NDArray[np.uint8]  # [height, width, 4]
 
@@ -49,6 +50,18 @@ def png(picture: RGBA) -> bytes:
 def data_uri(picture: RGBA) -> str:
     """The picture as an address that holds it."""
     return "data:image/png;base64," + base64.b64encode(png(picture)).decode("ascii")
+
+
+def sheet(pictures: Sequence[RGBA], columns: int = 8, scale: int = 3, gap: int = 6) -> RGBA:
+    """Pictures of one size beside and below each other, each pixel `scale` pixels wide."""
+    height, width = (scale * size + gap for size in pictures[0].shape[:2])
+    rows = -(-len(pictures) // columns)
+    whole = np.zeros((rows * height - gap, min(columns, len(pictures)) * width - gap, 4), np.uint8)
+    for i, picture in enumerate(pictures):
+        top, left = i // columns * height, i % columns * width
+        large = picture.repeat(scale, axis=0).repeat(scale, axis=1)
+        whole[top : top + height - gap, left : left + width - gap] = large
+    return whole
 
 
 def smaller(values: NDArray[np.floating[Any]], side: int) -> NDArray[np.floating[Any]]:
