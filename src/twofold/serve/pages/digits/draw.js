@@ -28,8 +28,8 @@ export class DrawView {
     this.element = h("div", { class: "views draw" },
       h("section", { class: "hand", "aria-label": "The pad" }, this.pad.canvas, presses, h("div", { class: "told" }, this.answer, this.sure), this.pad.keys),
       h("section", { class: "mind", "aria-label": "The network" }, this.kinds, this.about, this.place, h("p", { class: "note" },
-        "From left to right: what the network sees, its neurons, its ten outputs. A neuron is as dark as its activation. A line is what one neuron adds to the next, weight × activation: orange pushes it up, blue down.")), this.neuron.element,
-      h("section", { class: "explained" }, h("h2", {}, "What am I looking at?"), explanation("reading", page.about.code)));
+        "From left to right: what the network sees, its neurons, its ten outputs. The more active a neuron, the more ink it has. A line is what one neuron adds to the next, weight × activation: orange pushes it up, blue down.")), this.neuron.element,
+      h("section", { class: "explained" }, h("h2", {}, "What am I looking at?"), explanation("reading", page.about)));
   }
 
   async open() {

@@ -25,7 +25,7 @@ const STAGES = [
 export class LearnView {
   constructor(page) {
     this.page = page;
-    const { defaults, digits, code } = page.about;
+    const { defaults, digits } = page.about;
     this.plan = { activation: "sigmoid", loss: "squared", momentum: 0, ...JSON.parse(sessionStorage.getItem("twofold-digits-plan") ?? "null") };
     this.rate = defaults.learning_rate;
     this.batch = defaults.batch;
@@ -67,7 +67,7 @@ export class LearnView {
         h("section", { class: "looks", "aria-label": "Hidden layer 1" }, h("h2", {}, "What hidden layer 1 looks for"),
         choice("pictures", "Shown are", [["all", "its weights"], ["added", "what learning has changed"]], "all", (which) => { this.added = which === "added"; if (this.network) this.drawPictures(); }), this.pictures,
         h("p", { class: "note" }, "Each square holds the weights into one neuron, where their pixels are: ink on orange speaks for the neuron, ink on blue against it. Each is scaled to its own largest.")),
-        h("section", { class: "explained" }, h("h2", {}, "What am I looking at?"), explanation("learning", code))));
+        h("section", { class: "explained" }, h("h2", {}, "What am I looking at?"), explanation("learning", page.about))));
   }
 
   slider(id, words, min, max, step, value, took) {

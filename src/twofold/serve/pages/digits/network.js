@@ -102,7 +102,7 @@ export class NetworkView {
         body.style.fill = colour("ink", value, most);
         group.setAttribute("aria-label", `${nameOf(l + 1, i, this.last)}: activation ${value.toFixed(3)}`);
         if (bar) {
-          bar.setAttribute("width", Math.max(0, Math.min(1, value)) * (BAR - 36));
+          bar.setAttribute("width", Math.max(0, Math.min(1, value)) * (BAR - 46));
           number.textContent = value.toFixed(2);
           group.classList.toggle("best", value === Math.max(...outputs));
         }

@@ -20,9 +20,9 @@ export class NeuronView {
     const last = network.weights.length, w = network.weights[layer - 1], row = w.row(i), from = layer === 1 ? "pixels" : "neurons before it";
     const name = nameOf(layer, i, last);
     this.title.textContent = name[0].toUpperCase() + name.slice(1);
-    this.weights.show(row, `Its weights for the ${w.columns} ${from}`);
+    this.weights.show(row, layer === 1, `Its weights for the ${w.columns} ${from}`);
     this.wants.figure.hidden = !backward;
-    if (backward) this.wants.show(minus(look.gradient.weights[layer - 1].row(i)), "What they want, −∂C/∂w: up or down");
+    if (backward) this.wants.show(minus(look.gradient.weights[layer - 1].row(i)), layer === 1, "What they want, −∂C/∂w: up or down");
     this.sum.replaceChildren();
     if (!look) return;
     const z = look.sums[layer - 1][i], bias = network.biases[layer - 1][i], f = layer < last ? (network.activation === "relu" ? "max(0, z)" : "σ(z)") : network.loss === "squared" ? "σ(z)" : "softmax(z)";
@@ -33,8 +33,8 @@ export class NeuronView {
 
 function picture() {
   const canvas = h("canvas", { class: "pixels", role: "img" }), caption = h("figcaption", { class: "note" });
-  return { figure: h("figure", {}, canvas, caption), show(values, words) {
-    const side = Math.sqrt(values.length), square = values.length > 100 && Number.isInteger(side), most = largest(values);
+  return { figure: h("figure", {}, canvas, caption), show(values, square, words) {
+    const side = Math.sqrt(values.length), most = largest(values);
     canvas.classList.toggle("strip", !square);
     paint(canvas, values, square ? side : values.length, "signed", most);
     caption.replaceChildren(words, h("span", { class: "scale signed figures" }, h("span", {}, signed(-most)), h("span", {}, signed(most))));
