@@ -50,6 +50,7 @@ def model(tmp_path_factory):
         ["evaluate", "MODEL", "--text", "MODEL/text.txt", "--json"],
         ["count", "MODEL", "--json"],
         ["export", "MODEL", "--to", "hf", "--out", "MODEL/exported"],
+        ["digits", "--quick", "--epochs", "1", "--out", "MODEL/digits"],
     ],
     ids=lambda words: words[0],
 )

@@ -120,6 +120,14 @@ def test_a_run_that_diverges_says_so_and_stops():
         list(train(network, x, labels, Settings(1e8, batch=5, epochs=20, decay=0.1)))
 
 
+def test_a_network_whose_outputs_are_all_at_their_ends_is_not_trained_on():
+    """Sigmoids hide what the cost would show: it stays small, and nothing comes back."""
+    x, labels = examples()
+    network = Network.initial(SMALL, activation="relu", initialisation="he")
+    with pytest.raises(Diverged, match=r"nothing is learned any more at step \d+: the steps are too large"):
+        list(train(network, x, labels, Settings(1e9, batch=5, epochs=20)))
+
+
 def test_shifted_images_are_the_same_ones_elsewhere():
     random = np.random.default_rng(0)
     images = np.zeros((200, 8, 8), np.float32)

@@ -82,7 +82,8 @@ def digits(
                 "shift": shift, "seed": seed}  # fmt: skip
     plan = _plan(convolution, chosen, settings)
     known = load(source)
-    folder = out or _folder(Path("runs"))
+    named = (Path("runs") / (f"digits-{number}" if number > 1 else "digits") for number in count(1))
+    folder = out or next(place for place in named if experiment.is_free(place, plan, known))
     try:
         with Live(console(stderr=True), plan, known) as live:
             outcome = experiment.run(plan, known, folder, live.step)
@@ -123,9 +124,3 @@ def _widths(hidden: str | None) -> tuple[int, ...] | None:
         return None if hidden is None else tuple(int(width) for width in hidden.split(",") if width.strip())
     except ValueError:
         raise ConfigError(f"--hidden {hidden!r} is not of the form 16,16: the neurons of each hidden layer") from None
-
-
-def _folder(parent: Path) -> Path:
-    """`parent`/digits, or digits-2, digits-3 … where that is taken by a finished run."""
-    names = ("digits" if number == 1 else f"digits-{number}" for number in count(1))
-    return next(folder for name in names if not ((folder := parent / name) / "results.json").exists())

@@ -100,13 +100,15 @@ def train(
 
     Held-out accuracy is measured after every `measure_every` steps (an epoch if None) and after the last. To go on
     from where a run stopped, give the network as it was, the step it had reached, and its `velocity`, which is changed
-    in place too. Raises Diverged when the cost is no number any more, or twice what it was in the first epoch.
+    in place too. Raises Diverged when the cost is no number any more or twice what it was in the first epoch, and when
+    for a whole epoch nothing has come back from the outputs.
     """
     n = len(images)
     each = steps_per_epoch(n, settings)
     steps = each * settings.epochs
     velocity = [np.zeros_like(parameter) for parameter in network.parameters] if velocity is None else velocity
     known: list[float] = []  # the costs of an epoch
+    heard = False  # whether anything came back from the outputs in it
     first = math.inf  # the mean cost of the first whole epoch
     for step in range(start, steps):
         epoch, place = divmod(step, each)
@@ -121,12 +123,16 @@ def train(
             gradient = network.gradients(batch, labels[chosen])
             _descend(network.parameters, gradient.parameters, velocity, rate, settings)
         known.append(gradient.cost)
+        heard = heard or bool(gradient.parameters[-1].any())
         if not math.isfinite(gradient.cost):
-            raise Diverged(_diverged(f"is {gradient.cost}", step, settings))
+            raise Diverged(_diverged(f"the cost is {gradient.cost}", step, settings))
         if place == each - 1:
-            mean, known = sum(known) / len(known), []
+            mean, whole, known = sum(known) / len(known), len(known) == each, []
+            if whole and not heard:
+                raise Diverged(_diverged("every output is at its end, so nothing is learned any more", step, settings))
+            heard = False
             if mean > 2 * first:
-                raise Diverged(_diverged(f"has risen from {first:.3g} to {mean:.3g}", step, settings))
+                raise Diverged(_diverged(f"the cost has risen from {first:.3g} to {mean:.3g}", step, settings))
             first = min(first, mean) if epoch == 0 else first
         measured = held_out is not None and ((step + 1) % (measure_every or each) == 0 or step + 1 == steps)
         yield Step(step + 1, steps, (step + 1) / each, rate, gradient.cost,
@@ -166,6 +172,6 @@ def _descend(
 
 def _diverged(what: str, step: int, settings: Settings) -> str:
     return (
-        f"the cost {what} at step {step + 1}: the steps are too large; try a learning rate of "
+        f"{what} at step {step + 1}: the steps are too large; try a learning rate of "
         f"{settings.learning_rate / 5:.2g} instead of {settings.learning_rate:g}"
     )

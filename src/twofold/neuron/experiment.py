@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,13 @@ import numpy as np
 from twofold.atomic import atomic_write
 from twofold.errors import ConfigError
 from twofold.neuron.convolution import ConvolutionalNetwork
-from twofold.neuron.descent import Settings, Step, steps_per_epoch, train
+from twofold.neuron.descent import Diverged, Settings, Step, steps_per_epoch, train
 from twofold.neuron.images import Digits
 from twofold.neuron.network import ACTIVATIONS, INITIALISATIONS, LOSSES, Network
 from twofold.neuron.saved import AnyNetwork, load, load_arrays, save
 from twofold.neuron.scoring import Noise, Score, noise, score
 
-__all__ = ["CONVOLUTIONAL", "Interrupted", "Outcome", "Plan", "begin", "figures", "run", "usual_rate"]
+__all__ = ["CONVOLUTIONAL", "Interrupted", "Outcome", "Plan", "begin", "figures", "is_free", "run", "usual_rate"]
 
 UNFINISHED, NETWORK, RESULTS = "unfinished.npz", "network.npz", "results.json"
 _SAVE_EVERY = 5.0  # seconds
@@ -89,6 +89,14 @@ def begin(plan: Plan, side: int) -> AnyNetwork:
                            initialisation=plan.initialisation)  # fmt: skip
 
 
+def is_free(folder: Path, plan: Plan, digits: Digits) -> bool:
+    """Whether a run of this plan can begin in `folder`, or go on there."""
+    if (folder / RESULTS).exists():
+        return False
+    unfinished = folder / UNFINISHED
+    return not unfinished.exists() or load(unfinished)[1].get("wishes") == _wishes(plan, digits)
+
+
 def run(plan: Plan, digits: Digits, folder: Path, tell: Callable[[Step], None] = lambda step: None) -> Outcome:
     """Train in `folder`, going on where an unfinished run of the same plan stopped.
 
@@ -96,9 +104,10 @@ def run(plan: Plan, digits: Digits, folder: Path, tell: Callable[[Step], None] =
     """
     course = _Course.open(plan, digits, folder)
     steps = steps_per_epoch(len(digits.train), plan.settings) * plan.settings.epochs
+    course.save(folder / UNFINISHED)  # a place that cannot be written to is known before there is anything to lose
     began = saved = time.monotonic()
     spent = course.seconds
-    with _asked_to_stop() as asked:
+    with _asked_to_stop() as asked, _forgotten_if_diverged(folder):
         for step in train(course.network, digits.train.pixels, digits.train.labels, plan.settings,
                           held_out=digits.held_out, start=course.step, velocity=course.velocity):  # fmt: skip
             course.add(step, max(1, steps // _DRAWN))
@@ -143,6 +152,11 @@ def figures(plan: Plan, digits: Digits, outcome: Outcome) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _wishes(plan: Plan, digits: Digits) -> dict[str, Any]:
+    """What a run is known by, as it is after a way through a file."""
+    return {"plan": json.loads(json.dumps(asdict(plan))), "images": digits.name, "n": len(digits.train)}
+
+
 @dataclass
 class _Course:
     """Where a run stands."""
@@ -158,8 +172,7 @@ class _Course:
 
     @classmethod
     def open(cls, plan: Plan, digits: Digits, folder: Path) -> _Course:
-        wishes = {"plan": json.loads(json.dumps(asdict(plan))), "images": digits.name}
-        path = folder / UNFINISHED
+        wishes, path = _wishes(plan, digits), folder / UNFINISHED
         if not path.exists():
             network = begin(plan, digits.side)
             return cls(network, [np.zeros_like(each) for each in network.parameters], wishes)
@@ -185,6 +198,18 @@ class _Course:
                   "recent": self.recent}  # fmt: skip
         save(path, self.network, {"wishes": self.wishes, "course": course},
              {f"v{i}": each for i, each in enumerate(self.velocity)})  # fmt: skip
+
+
+@contextmanager
+def _forgotten_if_diverged(folder: Path) -> Iterator[None]:
+    """A run that has diverged is not gone on with, so that the next attempt can have its place."""
+    try:
+        yield
+    except Diverged:
+        (folder / UNFINISHED).unlink()
+        with suppress(OSError):  # it may hold other things
+            folder.rmdir()
+        raise
 
 
 @contextmanager

