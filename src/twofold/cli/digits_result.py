@@ -27,7 +27,7 @@ from twofold.units import duration, size
 __all__ = ["picture", "show"]
 
 _SHADES, _PLAIN, _AGAINST = " ░▒▓█", " :+*@", " .-=#"
-_MISTAKES, _GAP, _WIDEST = 3, 3, 100
+_MISTAKES, _GAP, _WIDEST = 3, 2, 100
 _WEIGHTS = 14  # how many pixels high and wide the weights are shown
 
 
@@ -81,12 +81,12 @@ def _confusion(counts: NDArray[np.int64]) -> Iterator[Text]:
 
 
 def _mistakes(out: Console, digits: Digits, outcome: Outcome) -> Iterator[Text]:
-    side, blocks = digits.side, []
-    for mistake in outcome.score.mistakes[:_MISTAKES]:
-        said, shown = mistake.outputs[mistake.said], mistake.outputs[mistake.label]
-        drawn = picture(digits.held_out.pixels[mistake.image].reshape(side, side), _is_plain(out), 1.0)
-        blocks.append([*drawn, Text(f"a {mistake.label}, read as {mistake.said}"),
-                       Text(f"({said:.2f} against {shown:.2f})")])  # fmt: skip
+    side, worst = digits.side, outcome.score.mistakes[:_MISTAKES]
+    drawn = [picture(digits.held_out.pixels[each.image].reshape(side, side), _is_plain(out), 1.0) for each in worst]
+    inked = [row for row in range(side // 2) if any(lines[row].plain.strip() for lines in drawn)]
+    blocks = [[*lines[inked[0] : inked[-1] + 1], Text(f"a {each.label}, read as {each.said}"),
+               Text(f"({each.outputs[each.said]:.2f} against {each.outputs[each.label]:.2f})")]
+              for lines, each in zip(drawn, worst, strict=True)]  # fmt: skip
     yield from _beside(out, blocks, max(side, 20))
 
 
@@ -101,7 +101,7 @@ def _weights(out: Console, outcome: Outcome) -> Iterator[Text]:
 
 def _noise(outcome: Outcome) -> Iterator[str]:
     for each in outcome.noise:
-        yield (f"    {each.name:<22} median {each.median:.2f}, above {SURE} for {100 * each.sure:.0f} % "
+        yield (f"    {each.name:<23} median {each.median:.2f}, above {SURE} for {100 * each.sure:.0f} % "
                f"of {each.n:,} images")  # fmt: skip
 
 

@@ -22,7 +22,9 @@ from twofold.errors import ConfigError, TwofoldError
 from twofold.neuron.images import Images
 from twofold.neuron.network import Array
 
-__all__ = ["Diverged", "Learner", "Settings", "Step", "accuracy", "outputs", "shifted", "steps_per_epoch", "train"]
+__all__ = [
+    "Diverged", "Gradient", "Learner", "Settings", "Step", "accuracy", "outputs", "shifted", "steps_per_epoch", "train",
+]
 
 _CHUNK = 500  # images that are measured at a time
 
