@@ -13,10 +13,11 @@ from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from twofold.model.config import ModelConfig
+from twofold.model.linear import linear
 from twofold.model.norm import make_norm
 from twofold.model.positions import rotate
 
@@ -26,9 +27,12 @@ _SHORT = 512  # contexts up to here are attended in bands when training is compi
 
 
 def attend(
-    q: Float[Tensor, "b h q e"], k: Float[Tensor, "b h k e"], v: Float[Tensor, "b h k e"]
+    q: Float[Tensor, "b h q e"], k: Float[Tensor, "b h k e"], v: Float[Tensor, "b h k e"],
+    visible: Bool[Tensor, "b 1 q k"] | None = None,
 ) -> Float[Tensor, "b h q e"]:
-    """Causal attention; the last query stands at the last key."""
+    """Causal attention, in which the last query stands at the last key; or to what is `visible`."""
+    if visible is not None:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=visible)
     offset = k.shape[-2] - q.shape[-2]
     if torch.compiler.is_compiling() and q.device.type == "cpu" and 0 == offset < q.shape[-2] <= _SHORT:
         return _attend_in_bands(q, k, v)
@@ -83,13 +87,13 @@ class Attention(nn.Module):
         x: Float[Tensor, "b s d"],
         table: tuple[Tensor, Tensor] | None = None,
         cache: dict[str, Tensor] | None = None,
+        visible: Bool[Tensor, "b 1 s s"] | None = None,
     ) -> Float[Tensor, "b s d"]:
         """With a rotary `table`, queries and keys are turned by it; a `cache` is read and extended."""
         b, s, _ = x.shape
-        weight = torch.cat((self.W_Q, self.W_K, self.W_V)).to(x.dtype)
         biases: list[Tensor] = [bias for bias in (self.b_Q, self.b_K, self.b_V) if bias is not None]
         bias = torch.cat(biases).to(x.dtype) if biases else None
-        heads = F.linear(x, weight, bias).view(b, s, -1, self.d_head).transpose(1, 2)
+        heads = linear(x, (self.W_Q, self.W_K, self.W_V), bias).view(b, s, -1, self.d_head).transpose(1, 2)
         q, k, v = heads.split((self.n_heads, self.n_kv_heads, self.n_kv_heads), dim=1)
         if self.q_norm is not None and self.k_norm is not None:
             q, k = self.q_norm(q), self.k_norm(k)
@@ -102,5 +106,5 @@ class Attention(nn.Module):
         if self.n_kv_heads != self.n_heads:
             group = self.n_heads // self.n_kv_heads
             k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
-        z = attend(q, k, v).transpose(1, 2).reshape(b, s, -1)
-        return F.linear(z, self.W_O.to(x.dtype), None if self.b_O is None else self.b_O.to(x.dtype))
+        z = attend(q, k, v, visible).transpose(1, 2).reshape(b, s, -1)
+        return linear(z, (self.W_O,), None if self.b_O is None else self.b_O.to(x.dtype))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from twofold.model.attention import Attention
@@ -31,6 +31,7 @@ class Block(nn.Module):
         x: Float[Tensor, "b s d"],
         table: tuple[Tensor, Tensor] | None = None,
         cache: dict[str, Tensor] | None = None,
+        visible: Bool[Tensor, "b 1 s s"] | None = None,
     ) -> Float[Tensor, "b s d"]:
-        x = x + self.attn(self.ln1(x), table, cache)
+        x = x + self.attn(self.ln1(x), table, cache, visible)
         return x if self.mlp is None or self.ln2 is None else x + self.mlp(self.ln2(x))

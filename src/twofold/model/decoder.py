@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from twofold.model.block import Block
 from twofold.model.config import ModelConfig
 from twofold.model.norm import make_norm
-from twofold.model.positions import rotary_table
+from twofold.model.packed import Packed
+from twofold.model.positions import rotary_at, rotary_table
 
 __all__ = ["Decoder", "KVCache", "initialise"]
 
@@ -37,19 +38,26 @@ class Decoder(nn.Module):
         self.W_U = self.W_E if config.tied else nn.Parameter(torch.empty(config.vocab_size, config.d_model))
 
     def hidden(
-        self, ids: Int[Tensor, "b s"], dtype: torch.dtype = torch.float32, cache: KVCache | None = None
+        self, ids: Int[Tensor, "b s"], dtype: torch.dtype = torch.float32, cache: KVCache | None = None,
+        packed: Packed | None = None,
     ) -> Float[Tensor, "b s d"]:
-        """The stream after the last norm. A cache (one dict a block, empty at first) is read and extended."""
+        """The stream after the last norm. A cache (one dict a block, empty at first) is read and extended.
+
+        With `packed`, each row holds several texts that do not know of each other.
+        """
         start = cache[0]["k"].shape[2] if cache and cache[0] else 0
         s = ids.shape[1]
         x = F.embedding(ids, self.W_E).to(dtype)
         if self.W_pos is not None:
-            x = x + self.W_pos[start : start + s].to(dtype)
+            x = x + (self.W_pos[start : start + s] if packed is None else self.W_pos[packed.positions]).to(dtype)
         table = None
         if self.config.positions == "rotary" and self.blocks:
             table = rotary_table(s, self.config.d_head, self.config.rope_base, start, ids.device)
+            if packed is not None:
+                table = rotary_at(packed.positions[:, None], self.config.d_head, self.config.rope_base)
+        visible = None if packed is None else packed.visible
         for index, block in enumerate(self.blocks):
-            x = block(x, table, None if cache is None else cache[index])
+            x = block(x, table, None if cache is None else cache[index], visible)
         return self.ln_final(x)
 
     def forward(

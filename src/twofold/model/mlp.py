@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from twofold.model.config import ModelConfig
+from twofold.model.linear import linear
 
 __all__ = ["MLP"]
 
@@ -33,9 +34,9 @@ class MLP(nn.Module):
         b_in = None if self.b_in is None else self.b_in.to(x.dtype)
         b_out = None if self.b_out is None else self.b_out.to(x.dtype)
         if self.W_gate is not None:
-            gate, up = F.linear(x, torch.cat((self.W_gate, self.W_in)).to(x.dtype)).chunk(2, dim=-1)
+            gate, up = linear(x, (self.W_gate, self.W_in)).chunk(2, dim=-1)
             hidden = F.silu(gate) * (up if b_in is None else up + b_in)
         else:
-            hidden = F.linear(x, self.W_in.to(x.dtype), b_in)
+            hidden = linear(x, (self.W_in,), b_in)
             hidden = F.gelu(hidden, approximate="tanh") if self.kind == "gelu" else F.relu(hidden).square()
-        return F.linear(hidden, self.W_out.to(x.dtype), b_out)
+        return linear(hidden, (self.W_out,), b_out)

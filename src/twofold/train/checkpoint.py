@@ -41,8 +41,11 @@ def save(
     folder: Path, model: nn.Module, optimiser: Optimiser, progress: Progress,
     extra: Mapping[str, Tensor] | None = None, keep: int = 2,
 ) -> Path:
-    """Write the checkpoint for `progress.step`, then forget all but the last `keep` and the best."""
-    tensors = {f"model.{name}": parameter.detach() for name, parameter in model.named_parameters()}
+    """Write the checkpoint for `progress.step`, then forget all but the last `keep` and the best.
+
+    What does not learn (`requires_grad` is off) is neither written nor restored.
+    """
+    tensors = {f"model.{name}": parameter.detach() for name, parameter in _learned(model)}
     tensors |= optimiser.state()
     tensors |= {f"extra.{name}": value for name, value in (extra or {}).items()}
     target = folder / f"{progress.step:08d}"
@@ -87,7 +90,7 @@ def restore_model(path: Path, model: nn.Module) -> dict[str, Tensor]:
         tensors = {name: torch.tensor(file.array(name)) for name in file.tensors}
     except FileFormatError as error:
         raise FileFormatError(f"the checkpoint {path} cannot be read ({error}); delete it to go on without") from error
-    for name, parameter in model.named_parameters():
+    for name, parameter in _learned(model):
         value = tensors.get(f"model.{name}")
         if value is None or value.shape != parameter.shape:
             raise ConfigError(
@@ -96,6 +99,10 @@ def restore_model(path: Path, model: nn.Module) -> dict[str, Tensor]:
             )
         parameter.copy_(value)
     return tensors
+
+
+def _learned(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    return [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
 
 
 def _all(folder: Path) -> list[Path]:

@@ -37,8 +37,8 @@ WIDTHS = {
 class SafeTensors:
     """An open file; tensors are mapped, not read."""
 
-    def __init__(self, path: Path, tensors: dict[str, TensorInfo], data: mmap.mmap) -> None:
-        self.path, self.tensors, self._data = path, tensors, data
+    def __init__(self, path: Path, tensors: dict[str, TensorInfo], data: mmap.mmap, about: dict[str, str]) -> None:
+        self.path, self.tensors, self.about, self._data = path, tensors, about, data
 
     def array(self, name: str) -> np.ndarray:
         """A tensor as float32; F32 is a read-only view. Raises FileFormatError when it does not hold floats."""
@@ -63,7 +63,9 @@ def read(path: Path) -> SafeTensors:
     if length > min(size - 8, HEADER_LIMIT):
         raise FileFormatError(f"{path} claims a header of {length} bytes in a file of {size}; it is damaged or cut off")
     header = parse_object(data[8 : 8 + length], f"the header of {path}")
-    header.pop("__metadata__", None)
+    about = header.pop("__metadata__", {})
+    if not isinstance(about, dict) or not all(isinstance(value, str) for value in about.values()):
+        raise FileFormatError(f"{path}: __metadata__ is not a table of texts")
     start = 8 + length
     tensors = {name: _entry(name, entry, start, size, path) for name, entry in header.items()}
     at = start
@@ -73,7 +75,7 @@ def read(path: Path) -> SafeTensors:
         at += info.n_bytes
     if at != size:
         raise FileFormatError(f"{path}: the tensors end at byte {at} and the file at {size}; it is damaged or cut off")
-    return SafeTensors(path, tensors, data)
+    return SafeTensors(path, tensors, data, about)
 
 
 def _entry(name: str, entry: Any, start: int, size: int, path: Path) -> TensorInfo:
@@ -98,9 +100,14 @@ def _naturals(value: Any) -> bool:
     return isinstance(value, list) and all(type(item) is int and 0 <= item < 1 << 63 for item in value)
 
 
-def write(path: Path, tensors: Mapping[str, np.ndarray], types: Mapping[str, str]) -> None:
-    """Write a file beside and rename it into place; `types` gives each tensor's storage: F32, F16 or BF16."""
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+def write(
+    path: Path, tensors: Mapping[str, np.ndarray], types: Mapping[str, str], about: Mapping[str, str] | None = None
+) -> None:
+    """Write a file beside and rename it into place; `types` gives each tensor's storage: F32, F16 or BF16.
+
+    `about` goes into the file's __metadata__.
+    """
+    header: dict[str, Any] = {"__metadata__": {"format": "pt", **(about or {})}}
     at = 0
     for name, array in tensors.items():
         end = at + TYPES[types[name]].n_bytes(array.size)

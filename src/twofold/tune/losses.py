@@ -1,0 +1,51 @@
+"""What finetuning minimises: the surprise at the assistant's own tokens, and at nobody else's.
+
+    loss = sum over learned tokens of -log softmax(logits)[token] / (learned tokens of the step)
+
+Only where something is learned is the vocabulary scored, which for a large vocabulary is most of what it would cost.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from twofold.model.decoder import Decoder
+from twofold.model.packed import packed
+from twofold.tune.batches import AnswerBatch
+
+__all__ = ["AnswerLoss", "summed_surprise"]
+
+AT_ONCE = 1024  # positions whose scores over the vocabulary exist at a time
+
+
+def summed_surprise(
+    hidden: Float[Tensor, "n d"], W_U: Float[Tensor, "v d"], targets: Int[Tensor, " n"]
+) -> Float[Tensor, ""]:
+    """Nats in all. The softmax is float32; scores that would take much memory are made again for the gradient."""
+    if len(hidden) <= AT_ONCE:
+        return _scored(hidden, W_U, targets)
+    parts = zip(hidden.split(AT_ONCE), targets.split(AT_ONCE), strict=True)
+    return torch.stack([checkpoint(_scored, h, W_U, t, use_reentrant=False) for h, t in parts]).sum()
+
+
+def _scored(hidden: Tensor, W_U: Tensor, targets: Tensor) -> Tensor:
+    return F.cross_entropy(F.linear(hidden, W_U.to(hidden.dtype)).float(), targets, reduction="sum")
+
+
+class AnswerLoss:
+    """A batch to its part of the mean loss in nats; `compiled` builds machine code for one block, which all share."""
+
+    def __init__(self, model: Decoder, dtype: torch.dtype = torch.float32, compiled: bool = False) -> None:
+        self.model, self.dtype = model, dtype
+        if compiled:
+            for block in model.blocks:
+                block.compile(dynamic=False)
+
+    def __call__(self, batch: AnswerBatch) -> Float[Tensor, ""]:
+        hidden = self.model.hidden(batch.ids[:, :-1], self.dtype, packed=packed(batch.texts))
+        nats = summed_surprise(hidden[batch.learned], self.model.W_U, batch.ids[:, 1:][batch.learned])
+        return nats / batch.per_part
