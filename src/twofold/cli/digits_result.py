@@ -83,7 +83,7 @@ def _confusion(counts: NDArray[np.int64]) -> Iterator[Text]:
 def _mistakes(out: Console, digits: Digits, outcome: Outcome) -> Iterator[Text]:
     side, worst = digits.side, outcome.score.mistakes[:_MISTAKES]
     drawn = [picture(digits.held_out.pixels[each.image].reshape(side, side), _is_plain(out), 1.0) for each in worst]
-    inked = [row for row in range(side // 2) if any(lines[row].plain.strip() for lines in drawn)]
+    inked = [row for row in range(side // 2) if any(lines[row].plain.strip() for lines in drawn)] or [0]
     blocks = [[*lines[inked[0] : inked[-1] + 1], Text(f"a {each.label}, read as {each.said}"),
                Text(f"({each.outputs[each.said]:.2f} against {each.outputs[each.label]:.2f})")]
               for lines, each in zip(drawn, worst, strict=True)]  # fmt: skip
