@@ -89,6 +89,25 @@ def test_all_who_ask_at_once_are_told_of_one_network(digits):
     assert first["activation"] == "relu" and all(one == first for one in others)
 
 
+def test_a_convolutional_network_tells_its_maps(ask):
+    """The first maps are convolved here again: in images of 8 × 8 nothing is pooled."""
+    told = ask("network", network="convolutional").json()
+    assert told["accuracy"][0] > 0.95 and "weights" not in told
+    looks = [ask("answer", network="convolutional", example=i).json() for i in range(40)]
+    assert np.mean([int(np.argmax(one["activations"][-1])) == one["label"] for one in looks]) > 0.85
+    for one in looks:
+        assert sum(one["activations"][-1]) == pytest.approx(1, abs=1e-5)
+        assert [[len(maps), len(maps[0])] for maps in one["maps"]] == [[c, h * w] for c, h, w in told["maps"]]
+    kernels = unpacked(told["kernels"])
+    side = int(np.sqrt(kernels.shape[1]))
+    image = np.array(looks[0]["pixels"]).reshape(8, 8)
+    windows = np.lib.stride_tricks.sliding_window_view(image, (side, side)).reshape(-1, side * side)
+    for kernel, seen in zip(kernels, looks[0]["maps"][0], strict=True):  # relu(kernel · window + a bias), where above 0
+        above = np.array(seen) > 0
+        if above.any():
+            assert np.ptp((windows @ kernel - seen)[above]) < 1e-3
+
+
 def test_what_it_says_of_itself_it_does(ask):
     """Its accuracy, counted again from its answers to the first of the held-out images."""
     told = ask("network", network="lecture").json()

@@ -127,6 +127,23 @@ def test_what_is_drawn_with_the_mouse_is_read(visit, network, strokes, digit):
 
 
 @for_browsers
+def test_a_convolutional_network_reads_too_and_shows_its_maps(visit):
+    page = visit()
+    page.click(".choice >> text=convolutional")
+    page.wait_for_selector(".mind .note >> text=held-out images rightly", timeout=240_000)
+    draw(page, SEVEN)
+    page.wait_for_function("() => document.querySelector('.answer').textContent === '7'")
+    shown = page.locator(".convolution canvas").count()
+    told = [int(n) for n in re.findall(r"(\d+) maps", page.inner_text(".convolution"))]
+    assert len(told) == 2 and shown == 1 + 2 * told[0] + told[1]
+    assert page.inner_text(".outputs .best b") == "7" and not page.is_visible(".neuron-view")
+    page.click(".choice >> text=the lecture's")
+    page.wait_for_selector(".network")
+    reads(page, 7)
+    assert page.is_visible(".neuron-view")
+
+
+@for_browsers
 def test_the_outputs_move_while_one_draws(visit):
     page = visit()
     box = page.locator(".pad").bounding_box()

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from twofold.neuron.descent import Settings, train
-from twofold.neuron.experiment import Plan, begin, usual_rate
+from twofold.neuron.experiment import CONVOLUTIONAL, Plan, begin, usual_rate
 from twofold.neuron.images import Digits, load
 from twofold.neuron.network import Network
+from twofold.neuron.saved import AnyNetwork
 from twofold.neuron.scoring import Score, score
 from twofold.serve.bench import Bench, Benches, Choice
 from twofold.serve.problems import Problem
@@ -28,18 +29,26 @@ MOST_RUNS = 4  # that go on at a time, over all clients
 class Recipe:
     title: str
     told: str
+    takes: str
     plan: Plan
 
 
-def _recipes(seed: int) -> Mapping[str, Recipe]:
-    settings = Settings(momentum=0.9, shift=1, epochs=40, seed=seed)
+def _recipes(side: int, seed: int) -> Mapping[str, Recipe]:
+    """For images `side` pixels high; in small ones a shift by a pixel leaves too little."""
+    shifted = side >= 20
+    settings = Settings(momentum=0.9, shift=int(shifted), epochs=40, seed=seed)
+    convolution = replace(CONVOLUTIONAL.settings, epochs=8, shift=int(shifted), seed=seed)  # someone waits for it
     better = Plan(activation="relu", loss="cross-entropy", initialisation="he", settings=settings)
     better = replace(better, settings=replace(settings, learning_rate=usual_rate(better)))
     return {
-        "lecture": Recipe("the lecture's", "With sigmoids and squared error, as in the lecture.",
+        "lecture": Recipe("the lecture's", "With sigmoids and squared error, as in the lecture.", "a few seconds",
                           Plan(settings=Settings(seed=seed))),
-        "better": Recipe("as small, taught better", "As many neurons, with ReLU, cross-entropy, momentum and images "
-                         "that are shifted by up to a pixel.", better),
+        "better": Recipe("as small, taught better", "As many neurons, with ReLU, cross-entropy and momentum"
+                         + ("; images are shifted by up to a pixel." if shifted else "."), "a few seconds", better),
+        "convolutional": Recipe(
+            "convolutional", "It looks at small patches first, with the same weights everywhere.", "some ten seconds",
+            replace(CONVOLUTIONAL, settings=convolution),
+        ),
     }  # fmt: skip
 
 
@@ -54,11 +63,10 @@ class Exhibit:
     closing: bool = False
     _lock: Any = field(default_factory=threading.Lock)
     _digits: Digits | None = None
-    _teaching: dict[str, asyncio.Task[tuple[Network, Score]]] = field(default_factory=dict)
+    _teaching: dict[str, asyncio.Task[tuple[AnyNetwork, Score]]] = field(default_factory=dict)
 
-    @property
     def recipes(self) -> Mapping[str, Recipe]:
-        return _recipes(self.seed)
+        return _recipes(self.digits().side, self.seed)
 
     def digits(self) -> Digits:
         """Raises MissingExtra, SourceError or FileFormatError."""
@@ -67,20 +75,20 @@ class Exhibit:
                 self._digits = load(self.source)
             return self._digits
 
-    async def taught(self, name: str) -> tuple[Network, Score]:
+    async def taught(self, name: str) -> tuple[AnyNetwork, Score]:
         """A recipe's network, trained in seconds when the first client asks, while others wait. Raises Problem 404."""
-        if name not in self.recipes:
-            raise Problem(404, f"there is no network {name!r:.80} here; there is {', '.join([*self.recipes, OWN])}")
+        recipes = await asyncio.to_thread(self.recipes)
+        if name not in recipes:
+            raise Problem(404, f"there is no network {name!r:.80} here; there is {', '.join([*recipes, OWN])}")
         teaching = self._teaching.get(name)
         if teaching is None or (teaching.done() and (teaching.cancelled() or teaching.exception())):
-            plan = self.recipes[name].plan
-            teaching = self._teaching[name] = asyncio.create_task(asyncio.to_thread(self._teach, plan))
+            work = asyncio.to_thread(self._teach, recipes[name].plan)
+            teaching = self._teaching[name] = asyncio.create_task(work)
         return await asyncio.shield(teaching)  # a client that leaves takes it from nobody
 
-    def _teach(self, plan: Plan) -> tuple[Network, Score]:
+    def _teach(self, plan: Plan) -> tuple[AnyNetwork, Score]:
         digits = self.digits()
         network = begin(plan, digits.side)
-        assert isinstance(network, Network)
         for _ in train(network, digits.train.pixels, digits.train.labels, plan.settings):
             if self.closing:
                 raise Problem(503, "the server is closing")
@@ -90,7 +98,7 @@ class Exhibit:
         """The client's own; made from `choice` if it has none yet."""
         return self.benches.find(client) or self.benches.put(client, Bench(self.digits(), choice or Choice()))
 
-    async def network(self, name: str, client: str) -> Network:
+    async def network(self, name: str, client: str) -> AnyNetwork:
         """Of a recipe, or the client's own as it is now. Raises Problem 404."""
         return await asyncio.to_thread(self._own, client) if name == OWN else (await self.taught(name))[0]
 

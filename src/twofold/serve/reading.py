@@ -15,9 +15,11 @@ import numpy as np
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
+from twofold.neuron.convolution import ConvolutionalNetwork
 from twofold.neuron.descent import Settings
 from twofold.neuron.images import Digits
 from twofold.neuron.network import Network
+from twofold.neuron.saved import AnyNetwork
 from twofold.neuron.scoring import score
 from twofold.serve import strokes, wire_digits
 from twofold.serve.exhibit import OWN, Exhibit
@@ -29,7 +31,7 @@ from twofold.serve.wire_digits import About, Look, Matrix, Question, Which
 __all__ = ["about", "answer", "look", "matrix", "network", "packed"]
 
 MOST_POINTS = 2000  # of a drawing
-DECIMALS = 4  # of a pixel
+DECIMALS = 4  # of a pixel, and of what a map holds in its place
 
 
 async def about(http: HTTPRequest) -> Response:
@@ -40,9 +42,10 @@ def _about(exhibit: Exhibit) -> About:
     digits, usual = exhibit.digits(), Settings()
     train, held_out = len(digits.train), len(digits.held_out)
     networks: list[wire_digits.Kind] = [
-        {"name": name, "title": recipe.title, "told": recipe.told} for name, recipe in exhibit.recipes.items()
+        {"name": name, "title": recipe.title, "told": recipe.told, "takes": recipe.takes}
+        for name, recipe in exhibit.recipes().items()
     ]
-    networks.append({"name": OWN, "title": "yours", "told": "The one that you train under Learn."})
+    networks.append({"name": OWN, "title": "yours", "told": "The one that you train under Learn.", "takes": "a moment"})
     return {
         "digits": {"name": digits.name, "side": digits.side, "train": train, "held_out": held_out},
         "networks": networks,
@@ -59,7 +62,8 @@ async def network(http: HTTPRequest) -> Response:
         scored = await asyncio.to_thread(score, found, state.exhibit.digits().held_out)
     else:
         found, scored = await state.exhibit.taught(asked.network)
-    return JSONResponse({**packed(found), "accuracy": [scored.accuracy, scored.low, scored.high], "held_out": scored.n})
+    about_it = packed(found) if isinstance(found, Network) else _packed_convolution(found)
+    return JSONResponse({**about_it, "accuracy": [scored.accuracy, scored.low, scored.high], "held_out": scored.n})
 
 
 async def answer(http: HTTPRequest) -> Response:
@@ -73,7 +77,7 @@ async def answer(http: HTTPRequest) -> Response:
     return JSONResponse(await asyncio.to_thread(_read, asked, found, state.exhibit.digits()))
 
 
-def _read(asked: Question, found: Network, digits: Digits) -> Look:
+def _read(asked: Question, found: AnyNetwork, digits: Digits) -> Look:
     label = None
     if asked.example is not None:
         if asked.example >= len(digits.held_out):
@@ -83,14 +87,16 @@ def _read(asked: Question, found: Network, digits: Digits) -> Look:
         pixels = np.random.default_rng(asked.noise).random(digits.side**2)
     else:
         pixels = strokes.image(asked.strokes or [], digits.side).ravel()
-    return look(found, pixels, label, asked.example)
+    if isinstance(found, Network):
+        return look(found, pixels, label, asked.example)
+    return _look_at_maps(found, pixels, label, asked.example)
 
 
 def look(found: Network, pixels: np.ndarray, label: int | None, example: int | None, *, back: bool = False) -> Look:
     """One image [784] in a network, forward and, where asked for, `back` from the cost of reading it as its label."""
     activations = [each[0] for each in found.forward(pixels[None])]
     told: Look = {
-        "pixels": np.round(pixels.astype(np.float64), DECIMALS).tolist(), "label": label, "example": example,
+        "pixels": _rounded(pixels), "label": label, "example": example,
         "sums": [(weight @ before + bias).tolist()
                  for weight, before, bias in zip(found.weights, activations, found.biases, strict=False)],
         "activations": [each.tolist() for each in activations[1:]], "gradient": None,
@@ -102,6 +108,27 @@ def look(found: Network, pixels: np.ndarray, label: int | None, example: int | N
             "weights": [matrix(each) for each in by.weights], "biases": [each.tolist() for each in by.biases],
         }  # fmt: skip
     return told
+
+
+def _look_at_maps(found: ConvolutionalNetwork, pixels: np.ndarray, label: int | None, example: int | None) -> Look:
+    _, *maps, outputs = (each[0] for each in found.forward(pixels[None]))
+    return {
+        "pixels": _rounded(pixels), "label": label, "example": example, "sums": [], "activations": [outputs.tolist()],
+        "gradient": None, "maps": [[_rounded(one.ravel()) for one in layer] for layer in maps],
+    }  # fmt: skip
+
+
+def _packed_convolution(found: ConvolutionalNetwork) -> wire_digits.Convolution:
+    maps = found.forward(np.zeros((1, found.side**2)))[1:-1]
+    first = found.kernels[0]
+    return {
+        "activation": found.activation, "loss": found.loss, "maps": [list(each.shape[1:]) for each in maps],
+        "kernels": matrix(first.reshape(len(first), -1)),
+    }  # fmt: skip
+
+
+def _rounded(values: np.ndarray) -> list[float]:
+    return list(np.round(values.astype(np.float64), DECIMALS).tolist())
 
 
 def packed(found: Network) -> wire_digits.Network:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -10,8 +10,8 @@ from typing_extensions import TypedDict
 from twofold.serve.wire import Wire
 
 __all__ = [
-    "About", "Asked", "Begun", "Course", "Gradient", "Kind", "Look", "Matrix", "Network", "Own", "Plan", "Question",
-    "Sizes", "Slice", "Train", "Which",
+    "About", "Asked", "Begun", "Convolution", "Course", "Gradient", "Kind", "Look", "Matrix", "Network", "Own", "Plan",
+    "Question", "Sizes", "Slice", "Train", "Which",
 ]  # fmt: skip
 
 Part = Annotated[float, Field(ge=0, le=1)]
@@ -81,6 +81,7 @@ class Look(TypedDict):
     sums: list[list[float]]
     activations: list[list[float]]
     gradient: Gradient | None
+    maps: NotRequired[list[list[list[float]]]]  # of a convolutional network: layer, map, row by row
 
 
 class Network(TypedDict):
@@ -91,10 +92,18 @@ class Network(TypedDict):
     biases: list[list[float]]
 
 
+class Convolution(TypedDict):
+    activation: str
+    loss: str
+    maps: list[list[int]]  # channels, height, width of each layer's
+    kernels: Matrix  # of the first layer, a row each
+
+
 class Kind(TypedDict):
     name: str
     title: str
     told: str
+    takes: str
 
 
 class Sizes(TypedDict):

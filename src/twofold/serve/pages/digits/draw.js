@@ -1,5 +1,6 @@
 // The first view: what is drawn on the pad, what the network makes of it while it is drawn, and how sure it is.
 
+import { ConvolutionView } from "./convolution.js";
 import { NetworkView } from "./network.js";
 import { NeuronView } from "./neuron.js";
 import { Pad } from "./pad.js";
@@ -28,7 +29,7 @@ export class DrawView {
     this.element = h("div", { class: "views draw" },
       h("section", { class: "hand", "aria-label": "The pad" }, this.pad.canvas, presses, h("div", { class: "told" }, this.answer, this.sure), this.pad.keys),
       h("section", { class: "mind", "aria-label": "The network" }, this.kinds, this.about, this.place, h("p", { class: "note" },
-        "From left to right: what the network sees, its neurons, its ten outputs. The more active a neuron, the more ink it has. A line is what one neuron adds to the next, weight × activation: orange pushes it up, blue down.")), this.neuron.element,
+        this.legend = h("span", {}, "From left to right: what the network sees, its neurons, its ten outputs. The more active a neuron, the more ink it has. A line is what one neuron adds to the next, weight × activation: orange pushes it up, blue down."))), this.neuron.element,
       h("section", { class: "explained" }, h("h2", {}, "What am I looking at?"), explanation("reading", page.about)));
   }
 
@@ -47,13 +48,17 @@ export class DrawView {
     sessionStorage.setItem("twofold-digits-network", name);
     this.kinds.replaceChildren(choice("network", "Which network answers", about.networks.map((one) => [one.name, one.title]), name, (other) => this.page.attempt(() => this.use(other))));
     const known = about.networks.find((one) => one.name === name);
-    this.about.textContent = `${known.told} Being trained on ${about.digits.train.toLocaleString("en")} images; a few seconds…`;
+    this.about.textContent = `${known.told} Being trained on ${about.digits.train.toLocaleString("en")} images, which takes ${known.takes}…`;
     const told = await this.page.server.json("digits/network", { body: { client: this.page.client, network: name } });
     if (this.page.network !== name) return; // another was asked for meanwhile
-    this.network = unpack(told);
+    this.network = told.maps ? told : unpack(told);
+    this.neuron.element.hidden = this.legend.hidden = Boolean(told.maps);
     const { accuracy: [rate, low, high], held_out: n } = told;
     this.about.textContent = `${known.told} It reads ${percent(rate)} of ${n.toLocaleString("en")} held-out images rightly (95 % interval ${percent(low)} to ${percent(high)}; chance 10 %). Your hand is not one of theirs: expect less.`;
-    if (this.net?.sizes.join() !== told.sizes.join()) {
+    if (told.maps) {
+      this.net = new ConvolutionView(told);
+      this.place.replaceChildren(this.net.element);
+    } else if (this.net?.sizes?.join() !== told.sizes.join()) {
       this.net = new NetworkView(told.sizes, (layer, i) => this.look && this.neuron.show(this.network, this.look, layer, i));
       this.place.replaceChildren(this.net.element);
     }
@@ -87,10 +92,12 @@ export class DrawView {
 
   draw() {
     const { look, net, network } = this;
-    if (!look || !net) return;
+    if (!look || !net || !network || Boolean(look.maps) !== Boolean(network.maps)) return;
     net.forward(look, network);
-    net.suggest(look.activations[0]);
-    this.neuron.show(network, look, ...net.chosen);
+    if (!network.maps) {
+      net.suggest(look.activations[0]);
+      this.neuron.show(network, look, ...net.chosen);
+    }
     const outputs = look.activations.at(-1), [first, second] = [...outputs.keys()].sort((a, b) => outputs[b] - outputs[a]);
     const paper = !look.pixels.some((value) => value > 0);
     this.answer.textContent = paper ? "" : String(first);
