@@ -58,6 +58,20 @@ def test_without_images_to_measure_on_a_fifth_is_held_out_by_hash(tmp_path):
     assert not rows[0] & {row.tobytes() for row in first.train.pixels}
 
 
+def test_too_few_images_are_refused(tmp_path):
+    write(tmp_path, "train", *invented(4))
+    with pytest.raises(SourceError, match="holds 4 images, too few to hold some out; give 5 or more"):
+        load(tmp_path)
+
+
+def test_copies_of_an_image_are_never_on_both_sides(tmp_path):
+    pictures, labels = invented(10)
+    write(tmp_path, "train", pictures.repeat(7, axis=0), labels.repeat(7))
+    digits = load(tmp_path)
+    rows = [{row.tobytes() for row in part.pixels} for part in (digits.train, digits.held_out)]
+    assert len(rows[0]) == 8 and len(rows[1]) == 2 and not rows[0] & rows[1]
+
+
 @pytest.mark.parametrize(("name", "n", "held_out", "side"), [("mnist", 5000, 1000, 28), ("quick", 1797, 359, 8)])
 def test_the_packages_images_are_all_there(name, n, held_out, side):
     digits = load(name)

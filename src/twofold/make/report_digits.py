@@ -179,10 +179,14 @@ def _picture(kind: str, picture: RGBA, alternative: str, *lines: str) -> Html:
 def _lineage(plan: Plan, digits: Digits) -> Html:
     known = {"images": f"{digits.name}: {len(digits.train):,} to train on, {len(digits.held_out):,} held out, "
                        f"{digits.side} × {digits.side}", **dict(_flat(asdict(plan)))}  # fmt: skip
-    rows = [row(name.replace("_", " "), cell(value if isinstance(value, str) else json.dumps(value), class_="words"))
+    rows = [row(name.replace("_", " "), cell(_written(value), class_="words"))
             for name, value in known.items()]  # fmt: skip
     caption = "The choices of this run. The same choices on the same machine give the same numbers to the last bit."
     return figure(tag("table", tag("tbody", *rows)), caption)
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else json.dumps(value)
 
 
 def _flat(plan: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -160,11 +160,14 @@ def _images(pixels: NDArray[np.uint8], labels: NDArray[np.uint8], most: int) -> 
 
 
 def _hold_out(name: str, pixels: NDArray[np.uint8], labels: NDArray[np.uint8], most: int) -> Digits:
-    """A fifth, those whose hash is smallest."""
-    order = np.array(sorted(range(len(pixels)), key=lambda i: hashlib.sha256(pixels[i].tobytes()).digest()))
-    n = round(HELD_OUT * len(order))
+    """A fifth, those whose hash is smallest; copies of an image share its fate."""
+    if len(pixels) < 1 / HELD_OUT:
+        raise SourceError(f"{name} holds {len(pixels)} images, too few to hold some out; give {1 / HELD_OUT:.0f} or more")
+    hashes = [hashlib.sha256(each.tobytes()).digest() for each in pixels]
+    last = sorted(hashes)[max(0, round(HELD_OUT * len(hashes)) - 1)]
+    held_out = np.array([each <= last for each in hashes])
     images = _images(pixels, labels, most)
-    return Digits(name, images[np.sort(order[n:])], images[np.sort(order[:n])])
+    return Digits(name, images[np.flatnonzero(~held_out)], images[np.flatnonzero(held_out)])
 
 
 def _table(module: str, inside: str) -> NDArray[np.uint8]:
