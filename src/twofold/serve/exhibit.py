@@ -19,7 +19,7 @@ from twofold.neuron.scoring import Score, score
 from twofold.serve.bench import Bench, Benches, Choice
 from twofold.serve.problems import Problem
 
-__all__ = ["OWN", "Exhibit"]
+__all__ = ["OWN", "Exhibit", "Recipe"]
 
 OWN = "own"  # the name of the network that a client trains
 MOST_RUNS = 4  # that go on at a time, over all clients
@@ -27,6 +27,8 @@ MOST_RUNS = 4  # that go on at a time, over all clients
 
 @dataclass(frozen=True)
 class Recipe:
+    """How a network comes to be, and what is said of it."""
+
     title: str
     told: str
     takes: str
