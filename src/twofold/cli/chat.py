@@ -16,6 +16,7 @@ from twofold.cli.output import console, note, print_json, size
 from twofold.errors import ConfigError, MissingExtra, UserError
 
 if TYPE_CHECKING:
+    from twofold.agent.tool import Tool
     from twofold.cli.talk import Answer, Talk
     from twofold.weights.locate import Known
 
@@ -33,6 +34,7 @@ COMMANDS = {
     "quit": "end; so do Ctrl-D, and Ctrl-C twice",
 }
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a terminal might obey
+REPLACED = "\ufffd"
 
 
 def chat(
@@ -51,6 +53,8 @@ def chat(
     repeat: Annotated[float, typer.Option(help="Above 1, what was written of late becomes less likely.")] = 1.0,
     seed: Annotated[int | None, typer.Option(help="Which of the possible answers; without, another each time.")] = None,
     load: Annotated[Path | None, typer.Option(help="Go on from a conversation that /save or the page wrote.")] = None,
+    tools: Annotated[str, typer.Option(
+        metavar="NAMES", help="What the model may call, with commas between: calculator.")] = "",
     backend: Annotated[str, typer.Option(help="native, numpy, torch, or auto.")] = "auto",
     device: Annotated[str, typer.Option(help="cpu, cuda, mps, or auto; other than cpu means torch.")] = "auto",
     yes: Annotated[bool, typer.Option("--yes", help="Download the model, if that is needed, without asking.")] = False,
@@ -61,6 +65,7 @@ def chat(
     \b
     twofold chat smollm2
     twofold chat runs/mine --temperature 0.5
+    twofold chat smollm2 "What is 48213 * 377?" --tools calculator
     twofold chat smollm2 "Why is the sky blue?" --json
     printf 'Hello\\n/undo\\nGood day\\n' | twofold chat smollm2
 
@@ -80,6 +85,7 @@ def chat(
     from twofold.engine.sampling import check
     from twofold.engine.service import Service
 
+    offered = _tools(tools)
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, repeat=repeat, seed=seed or 0)
     check(sampling)
     begun = time.perf_counter()
@@ -89,6 +95,9 @@ def chat(
         talk = Talk(engine, service, sampling, n, seed, system)
         if load:
             talk.load(load)
+        if offered and not talk.chats:
+            raise ConfigError(f"{model} has no chat template, so it has no way to call a tool; leave out --tools")
+        talk.tools, talk.tell = offered, lambda step: _tell(f"\n{CONTROL.sub(REPLACED, str(step))}")
         if not talk.chats:
             _tell(f"{model} has no chat template: it goes on from what you write, rather than answering.")
         if as_json:
@@ -97,6 +106,17 @@ def chat(
             _answered(talk, talk.ask(question, _shower()))
         else:
             _converse(talk, model)
+
+
+def _tools(names: str) -> tuple[Tool, ...]:
+    """The tools of these names. Raises ConfigError for one that is not there."""
+    from twofold.agent.calculator import TOOLS
+
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = next((name for name in wanted if name not in TOOLS), None)
+    if unknown is not None:
+        raise ConfigError(f"there is no tool {unknown!r}; there are: {', '.join(TOOLS)}")
+    return tuple(TOOLS[name] for name in dict.fromkeys(wanted))
 
 
 def _find(model: str, yes: bool) -> Path:
@@ -204,7 +224,7 @@ def _obey(talk: Talk, said: str) -> bool:
 def _shower() -> Callable[[str], None]:
     """Prints text as it comes. To a terminal, nothing that it would obey."""
     terminal = sys.stdout.isatty()
-    return lambda text: print(CONTROL.sub("\ufffd", text) if terminal else text, end="", flush=True)
+    return lambda text: print(CONTROL.sub(REPLACED, text) if terminal else text, end="", flush=True)
 
 
 def _answered(talk: Talk, answer: Answer) -> None:
@@ -217,7 +237,8 @@ def _answered(talk: Talk, answer: Answer) -> None:
         answer.first and f"the first after {answer.first:.2f} s",
         f"read {read} of {usage.prompt_tokens} tokens" if usage.cached_tokens else f"read {read} tokens",
         f"stopped at -n {talk.most}" if answer.finish == "length" and usage.completion_tokens >= talk.most
-        else "the context is full: /undo or /new" if answer.finish == "length" else "",
+        else "the context is full: /undo or /new" if answer.finish == "length"
+        else "it wanted more calls than it may make" if answer.finish == "calls" else "",
     ]  # fmt: skip
     _tell(", ".join(part for part in parts if part))
 
@@ -232,6 +253,11 @@ def _figures(talk: Talk, question: str) -> dict[str, Any]:
         "tokens": answer.usage.completion_tokens,
         "ids": [token.id for token in answer.tokens],
         "probabilities": [token.probability for token in answer.tokens],
+        "calls": [
+            {"tool": step.call.name, "arguments": step.call.arguments, "result": step.outcome.text,
+             "failed": step.outcome.failed, "seconds": step.outcome.seconds}
+            for step in answer.steps
+        ],
         "prompt_tokens": answer.usage.prompt_tokens,
         "cached_tokens": answer.usage.cached_tokens,
         "time_to_first_token": answer.first,

@@ -14,12 +14,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from twofold.agent.loop import Step, Trace, answer
+from twofold.agent.tool import Tool
 from twofold.atomic import atomic_write
 from twofold.contracts import Sampling, Token
-from twofold.engine.conversation import chat_prompt, turn_ends
+from twofold.engine.conversation import turn_ends
 from twofold.engine.open import Engine
 from twofold.engine.sampling import check
 from twofold.engine.service import Request, Service, Usage
+from twofold.engine.tool_prompt import tool_prompt
 from twofold.errors import ConfigError, FileFormatError, SourceError, TwofoldError
 
 __all__ = ["Answer", "Talk", "Turn"]
@@ -30,8 +33,14 @@ ROLES = ("user", "assistant")
 
 @dataclasses.dataclass
 class Turn:
+    """`calls` are the messages before the text in which an assistant called tools and was given their results."""
+
     role: str
     text: str
+    calls: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+    def messages(self) -> list[dict[str, Any]]:
+        return [*self.calls, {"role": self.role, "content": self.text}]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,11 +54,12 @@ class Answer:
     seed: int
     first: float | None
     rate: float | None
+    steps: tuple[Step, ...] = ()
 
 
 @dataclasses.dataclass
 class Talk:
-    """`seed` None takes another one for each answer; a number counts up with them."""
+    """`seed` None takes another one for each answer; a number counts up with them. `tell` is given each call."""
 
     engine: Engine
     service: Service
@@ -59,6 +69,8 @@ class Talk:
     system: str = ""
     turns: list[Turn] = dataclasses.field(default_factory=list)
     asked: int = 0
+    tools: tuple[Tool, ...] = ()
+    tell: Callable[[Step], object] = lambda step: None
 
     @property
     def chats(self) -> bool:
@@ -118,12 +130,14 @@ class Talk:
     def _answer(self, show: Callable[[str], None]) -> Answer:
         seed = random.SystemRandom().randrange(2**32) if self.seed is None else self.seed + self.asked
         self.asked += 1
+        if self.tools:
+            return self._answer_with_tools(seed, show)
         prompt = self._prompt()
         request = Request(
             tuple(prompt), self.most, dataclasses.replace(self.sampling, seed=seed),
             stop_ids=turn_ends(self.engine) if self.chats else (), overflow="error" if self.chats else "slide",
         )  # fmt: skip
-        answer = Turn("assistant", "")
+        said = Turn("assistant", "")
         tokens: list[Token] = []
         finish, usage, times = "stopped", Usage(len(prompt)), [time.perf_counter()]
         pieces = self.service.stream(request)
@@ -134,28 +148,48 @@ class Talk:
                 if piece.tokens:
                     times.append(time.perf_counter())
                 tokens += piece.tokens
-                answer.text += piece.text
+                said.text += piece.text
                 show(piece.text)
                 finish, usage = piece.finish or finish, piece.usage or usage
         finally:
-            if answer.text or finish != "stopped":
-                self.turns.append(answer)
+            if said.text or finish != "stopped":
+                self.turns.append(said)
             pieces.close()  # type: ignore[attr-defined]
         spent = times[-1] - times[1] if len(times) > 1 else 0.0
-        return Answer(answer.text, tuple(tokens), finish, usage, seed, times[1] - times[0] if len(times) > 1 else None,
+        return Answer(said.text, tuple(tokens), finish, usage, seed, times[1] - times[0] if len(times) > 1 else None,
                       (len(tokens) - 1) / spent if len(tokens) > 1 and spent else None)  # fmt: skip
+
+    def _answer_with_tools(self, seed: int, show: Callable[[str], None]) -> Answer:
+        trace, sampling = Trace(), dataclasses.replace(self.sampling, seed=seed)
+        try:
+            answer(self.service, self._messages(), self.tools, n=self.most, sampling=sampling, show=show,
+                   tell=self.tell, trace=trace)  # fmt: skip
+        finally:
+            if trace.text or trace.steps or trace.finish != "stopped":
+                *calls, last = trace.messages()
+                self.turns.append(Turn("assistant", last["content"], calls))
+        first, written = trace.usages[0], sum(usage.completion_tokens for usage in trace.usages)
+        spent = sum(usage.completion_seconds for usage in trace.usages)
+        return Answer(trace.text, tuple(trace.tokens), trace.finish,
+                      dataclasses.replace(trace.usages[-1], completion_tokens=written), seed,
+                      first.waited_seconds + first.prompt_seconds, written / spent if spent else None,
+                      tuple(trace.steps))  # fmt: skip
+
+    def _messages(self) -> list[dict[str, Any]]:
+        said = [message for turn in self.turns for message in turn.messages()]
+        return [{"role": "system", "content": self.system}] * bool(self.system) + said
 
     def _prompt(self) -> list[int]:
         if not self.chats:
             return self.engine.prompt("".join(turn.text for turn in self.turns))
-        messages = [{"role": turn.role, "content": turn.text} for turn in self.turns]
-        return chat_prompt(self.engine, [{"role": "system", "content": self.system}] * bool(self.system) + messages)
+        return tool_prompt(self.engine, self._messages(), [])
 
     # The file --------------------------------------------------------------------------------------------------------
 
     def save(self, path: Path) -> None:
         """Write the conversation as JSON, for `load` and for the chat page."""
-        turns = [{"id": i + 1, "parent": i, "role": turn.role, "text": turn.text} for i, turn in enumerate(self.turns)]
+        turns = [{"id": i + 1, "parent": i, **{name: value for name, value in vars(turn).items() if value != []}}
+                 for i, turn in enumerate(self.turns)]  # fmt: skip
         sampling = {name: value for name, value in vars(self.sampling).items() if name != "seed"}
         now = int(time.time() * 1000)
         talk = {
@@ -199,6 +233,16 @@ def _shown(talk: Any) -> list[Turn]:
     while among := children.get(at):
         wanted = talk.get("shown", {}).get(str(at))
         turn = next((one for one in among if one["id"] == wanted), among[-1])
-        found.append(Turn(turn["role"], turn["text"]))
+        found.append(Turn(turn["role"], turn["text"], _calls(turn.get("calls", []))))
         at = turn["id"]
     return found
+
+
+def _calls(messages: Any) -> list[dict[str, Any]]:
+    for one in messages:
+        if one["role"] not in ("assistant", "tool") or not isinstance(one["content"], str):
+            raise ValueError(one)
+        for call in one.get("tool_calls", ()):
+            if not isinstance(call["function"]["name"], str) or "arguments" not in call["function"]:
+                raise ValueError(call)
+    return list(messages)

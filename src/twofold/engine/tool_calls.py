@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CLOSE", "OPEN", "ToolCall", "tool_calls"]
+__all__ = ["CLOSE", "OPEN", "ToolCall", "call_begins", "tool_calls"]
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 
@@ -40,6 +40,14 @@ def tool_calls(text: str) -> tuple[str, list[ToolCall]]:
             calls.append(call)
             said.append(after if closed else "")
     return "".join(said).strip() if calls else text, calls
+
+
+def call_begins(text: str) -> int:
+    """Where a call begins, or may begin once more text has come; len(text) where none does."""
+    if (at := text.find(OPEN)) >= 0:
+        return at
+    latest = range(max(0, len(text) - len(OPEN) + 1), len(text))
+    return next((i for i in latest if OPEN.startswith(text[i:])), len(text))
 
 
 def _parsed(text: str) -> ToolCall | None:
