@@ -36,7 +36,7 @@ def digits(
         help="How much of a step goes on in the next.  [default: 0; 0.9 with --convolution]",
         show_default=False)] = None,
     shift: Annotated[int | None, typer.Option(
-        help="Pixels by which images are moved at random.  [default: 0; 2 with --convolution]",
+        help="Pixels by which images are moved at random.  [default: 0; 2 with --convolution, 0 for small images]",
         show_default=False)] = None,
     decay: Annotated[float | None, typer.Option(
         help="Pull of all weights towards 0.  [default: 0; 0.0002 with --convolution]", show_default=False)] = None,
@@ -83,8 +83,10 @@ def digits(
     chosen = {"loss": loss, "activation": activation, "initialisation": initialisation, "hidden": _widths(hidden)}
     settings = {"learning_rate": learning_rate, "batch": batch, "epochs": epochs, "momentum": momentum, "decay": decay,
                 "shift": shift, "seed": seed}  # fmt: skip
-    plan = _plan(convolution, chosen, settings)
     known = load(source)
+    if convolution and shift is None:
+        settings["shift"] = known.side // 14  # 2 of 28; in 8 × 8 a pixel is too much
+    plan = _plan(convolution, chosen, settings)
     named = (Path("runs") / (f"digits-{number}" if number > 1 else "digits") for number in count(1))
     folder = out or next(place for place in named if experiment.is_free(place, plan, known))
     try:

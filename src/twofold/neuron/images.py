@@ -162,7 +162,8 @@ def _images(pixels: NDArray[np.uint8], labels: NDArray[np.uint8], most: int) -> 
 def _hold_out(name: str, pixels: NDArray[np.uint8], labels: NDArray[np.uint8], most: int) -> Digits:
     """A fifth, those whose hash is smallest; copies of an image share its fate."""
     if len(pixels) < 1 / HELD_OUT:
-        raise SourceError(f"{name} holds {len(pixels)} images, too few to hold some out; give {1 / HELD_OUT:.0f} or more")
+        few = f"{name} holds {len(pixels)} images, too few to hold some out"
+        raise SourceError(f"{few}; give {1 / HELD_OUT:.0f} or more")
     hashes = [hashlib.sha256(each.tobytes()).digest() for each in pixels]
     last = sorted(hashes)[max(0, round(HELD_OUT * len(hashes)) - 1)]
     held_out = np.array([each <= last for each in hashes])
