@@ -102,8 +102,8 @@ def train(
 
     Held-out accuracy is measured after every `measure_every` steps (an epoch if None) and after the last. To go on
     from where a run stopped, give the network as it was, the step it had reached, and its `velocity`, which is changed
-    in place too. Raises Diverged when the cost is no number any more or twice what it was in the first epoch, and when
-    for a whole epoch nothing has come back from the outputs.
+    in place too. Raises Diverged when the cost is no number any more, when an epoch's is twice that of the first batch or
+    of the first epoch, and when for a whole epoch nothing has come back from the outputs.
     """
     n = len(images)
     each = steps_per_epoch(n, settings)
@@ -111,7 +111,7 @@ def train(
     velocity = [np.zeros_like(parameter) for parameter in network.parameters] if velocity is None else velocity
     known: list[float] = []  # the costs of an epoch
     heard = False  # whether anything came back from the outputs in it
-    first = math.inf  # the mean cost of the first whole epoch
+    first = math.inf  # the cost before the first step, or of the first whole epoch, whichever is less
     for step in range(start, steps):
         epoch, place = divmod(step, each)
         if place == 0 or step == start:
@@ -125,6 +125,7 @@ def train(
             gradient = network.gradients(batch, labels[chosen])
             _descend(network.parameters, gradient.parameters, velocity, rate, settings)
         known.append(gradient.cost)
+        first = gradient.cost if step == 0 else first
         heard = heard or bool(gradient.parameters[-1].any())
         if not math.isfinite(gradient.cost):
             raise Diverged(_diverged(f"the cost is {gradient.cost}", step, settings))
