@@ -1,6 +1,6 @@
 """What many clients at once get: streams of chat answers from one server, for a minute.
 
-    python benchmarks/load.py [MODEL] [--streams 32 --seconds 60 --tokens 64 --slots 16 --url http://…]
+    python benchmarks/load.py [MODEL] [--streams 32 --seconds 60 --tokens 64 --slots 16 --remember 256 --url http://…]
 
 Starts `twofold serve MODEL` (smollm2-135m where none is named) and asks it from a process of its own, over real
 connections; with --url it asks a server that is there already (of ours, or any that speaks OpenAI's protocol). Each
@@ -140,9 +140,9 @@ def at(values: list[float], share: float) -> float | None:
 
 
 @contextmanager
-def server(model: str, slots: int) -> Iterator[tuple[str, int]]:
+def server(model: str, slots: int, remember: int) -> Iterator[tuple[str, int]]:
     """A server of our own: its address and its process."""
-    options = ["--port", "0", "--slots", str(slots), "--json", "--quiet"]
+    options = ["--port", "0", "--slots", str(slots), "--remember", str(remember), "--json", "--quiet"]
     command = [sys.executable, "-m", "twofold", "serve", model, *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
@@ -198,13 +198,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--tokens", type=int, default=64, help="of an answer, at most")
     parser.add_argument("--slots", type=int, default=16)
+    parser.add_argument("--remember", type=int, default=256, help="megabytes of what was read; memory grows by as much")
     parser.add_argument("--url", help="a server that is there already")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.url:
         figures = asyncio.run(measured(options.url, first_model(options.url), options, None))
     else:
-        with server(options.model, options.slots) as (url, pid):
+        with server(options.model, options.slots, options.remember) as (url, pid):
             figures = asyncio.run(measured(url, first_model(url), options, pid))
     figures["machine"] = processor()
     print(json.dumps(figures, indent=2)) if options.json else show(figures)
