@@ -46,7 +46,7 @@ from twofold.train.previous_token import look_back
 from twofold.train.schedule import Schedule
 from twofold.train.shortlist import Candidates, Shortlist
 
-__all__ = ["Interrupted", "Trained", "pretrain"]
+__all__ = ["Interrupted", "Trained", "interrupt_as_event", "pretrain", "spread"]
 
 _EVALUATIONS = 5  # in the course of a run
 _EVALUATION_ROWS = 32  # per source, in each of them
@@ -105,7 +105,7 @@ class _Run:
         steps = run_steps(self.model, lambda batch: loss(*batch), self.optimiser, self.batch,
                           lambda s: self.clock.schedule.scale(s), step, self.settings.clip, self.settings.accumulate,
                           self.group)
-        with _interrupt_as_event() as interrupted:
+        with interrupt_as_event() as interrupted:
             while step < self.clock.schedule.steps_at(step):
                 done = next(steps)
                 step += 1
@@ -237,7 +237,7 @@ class _Run:
         bits = {}
         with self.at_rest():
             for source in self.store.sources:
-                rows = _spread(self.store.tokens("val", source), self.settings.context, _EVALUATION_ROWS)
+                rows = spread(self.store.tokens("val", source), self.settings.context, _EVALUATION_ROWS)
                 if len(rows):
                     nats = score_rows(self.model, rows, self.dtype).sum()
                     bits[source] = float(nats / (math.log(2) * self.bytes_of[rows[:, 1:]].sum()))
@@ -275,7 +275,7 @@ class _Run:
             self.saved_at = time.monotonic()
 
 
-def _spread(tokens: np.ndarray, context: int, most: int) -> np.ndarray:
+def spread(tokens: np.ndarray, context: int, most: int) -> np.ndarray:
     """Up to `most` rows [context + 1], evenly spread over the stream."""
     n_rows = (len(tokens) - 1) // context
     chosen = np.unique(np.linspace(0, max(0, n_rows - 1), min(n_rows, most)).astype(int))
@@ -283,7 +283,7 @@ def _spread(tokens: np.ndarray, context: int, most: int) -> np.ndarray:
 
 
 @contextmanager
-def _interrupt_as_event() -> Iterator[threading.Event]:
+def interrupt_as_event() -> Iterator[threading.Event]:
     """Ctrl-C sets the event, to be seen between two steps; a second Ctrl-C interrupts at once."""
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
