@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from twofold.agent.tool import Tool
 from twofold.arithmetic import evaluate
+from twofold.errors import ConfigError
 
-__all__ = ["TOOLS", "calculator"]
+__all__ = ["TOOLS", "calculator", "named"]
 
 
 def _calculate(expression: str) -> str:
@@ -26,3 +27,12 @@ calculator = Tool(
 )
 
 TOOLS = {calculator.name: calculator}
+
+
+def named(names: str) -> tuple[Tool, ...]:
+    """The tools in a list with commas between. Raises ConfigError for one that is not there."""
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = next((name for name in wanted if name not in TOOLS), None)
+    if unknown is not None:
+        raise ConfigError(f"there is no tool {unknown!r}; there are: {', '.join(TOOLS)}")
+    return tuple(TOOLS[name] for name in dict.fromkeys(wanted))

@@ -16,7 +16,6 @@ from twofold.cli.output import console, note, print_json, size
 from twofold.errors import ConfigError, MissingExtra, UserError
 
 if TYPE_CHECKING:
-    from twofold.agent.tool import Tool
     from twofold.cli.talk import Answer, Talk
     from twofold.weights.locate import Known
 
@@ -73,6 +72,7 @@ def chat(
     A model without a chat template goes on from your text instead. From a pipe each line is a turn, and only answers go
     to standard output.
     """
+    from twofold.agent.calculator import named
     from twofold.contracts import Sampling
 
     if as_json and not question:
@@ -85,7 +85,7 @@ def chat(
     from twofold.engine.sampling import check
     from twofold.engine.service import Service
 
-    offered = _tools(tools)
+    offered = named(tools)
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, repeat=repeat, seed=seed or 0)
     check(sampling)
     begun = time.perf_counter()
@@ -106,17 +106,6 @@ def chat(
             _answered(talk, talk.ask(question, _shower()))
         else:
             _converse(talk, model)
-
-
-def _tools(names: str) -> tuple[Tool, ...]:
-    """The tools of these names. Raises ConfigError for one that is not there."""
-    from twofold.agent.calculator import TOOLS
-
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
-    unknown = next((name for name in wanted if name not in TOOLS), None)
-    if unknown is not None:
-        raise ConfigError(f"there is no tool {unknown!r}; there are: {', '.join(TOOLS)}")
-    return tuple(TOOLS[name] for name in dict.fromkeys(wanted))
 
 
 def _find(model: str, yes: bool) -> Path:

@@ -1,4 +1,4 @@
-"""`twofold evaluate`: bits per byte of a model on any text, with its interval and what one gets without a model."""
+"""`twofold evaluate`: bits per byte of a model on any text, or how many questions it answers right, with intervals."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from twofold.cli.output import console, note, print_json, size
+from twofold.errors import ConfigError
 
 if TYPE_CHECKING:
     from twofold.evals.bits_per_byte import Measured
@@ -20,32 +21,56 @@ __all__ = ["evaluate"]
 def evaluate(
     model: Annotated[str, typer.Argument(
         metavar="MODEL", help="A folder with parameters.gguf, a .gguf file, or smollm2-135m.")],
-    text: Annotated[list[Path], typer.Option(
-        metavar="FILE...", help="A text file in UTF-8, and more after it; each is measured, then all together.")],
+    text: Annotated[list[Path] | None, typer.Option(
+        metavar="FILE...", help="Text files in UTF-8; each is measured, then all together.")] = None,
     more: Annotated[list[Path] | None, typer.Argument(metavar="FILE", hidden=True)] = None,
     context: Annotated[int | None, typer.Option(
         help="How many tokens the model sees at a time; what it was made for if not given.", min=1)] = None,
     stride: Annotated[int | None, typer.Option(
         help="How far the window moves on; the context if not given, so that nothing is read twice.", min=1)] = None,
+    suite: Annotated[str, typer.Option(
+        metavar="NAME|FILE", help="Questions to ask: arithmetic, or a file of them in JSON or YAML.")] = "",
+    against: Annotated[str, typer.Option(
+        metavar="MODEL", help="Another model, asked the same; the difference is tested in pairs.")] = "",
+    tools: Annotated[str, typer.Option(metavar="NAMES", help="What the model may call: calculator.")] = "",
+    limit: Annotated[int | None, typer.Option(help="Ask so many of the questions.", min=1)] = None,
+    n: Annotated[int, typer.Option("-n", help="How many tokens an answer has at most.", min=1)] = 256,
+    plain: Annotated[bool, typer.Option(
+        "--plain", help="Choices follow the question as plain text, not as turns of a chat.")] = False,
+    out: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Keep what came of a suite, as .json or .md.")] = None,
     backend: Annotated[str, typer.Option(help="native, numpy, torch, or auto.")] = "auto",
     device: Annotated[str, typer.Option(help="cpu, cuda, mps, or auto; other than cpu means torch.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Measure a model's bits per byte on any text.
+    """Measure a model: its bits per byte on a text, or its answers to a suite of questions.
 
     \b
     twofold evaluate runs/mine --text essay.txt
     twofold evaluate smollm2-135m --text a.txt b.txt --json
     twofold evaluate runs/mine --text essay.txt --stride 64
+    twofold evaluate smollm2 --suite arithmetic --tools calculator --limit 40
+    twofold evaluate runs/mine --suite my-questions.json --against runs/older --out answers.md
 
     Bits per byte says how small the model could make the text: 8 is no help, English by `xz -9` is about 2 to 3. Each
     file is one document, each of its bytes counted once. The interval is 95 %, by bootstrap. A stride below the
     context gives each token more to go by, so it flatters and takes longer: compare only what was measured alike.
+
+    A suite's answers are written with the likeliest token each time; shares of right ones come with Wilson's interval.
     """
+    if bool(text) == bool(suite):
+        raise ConfigError("give either --text FILE, for bits per byte, or --suite NAME|FILE, for questions")
+    if suite:
+        from twofold.agent.calculator import named
+        from twofold.cli.evaluate_suite import evaluate_suite
+
+        evaluate_suite([model, *([against] if against else [])], suite, n=n, limit=limit, tools=named(tools),
+                       plain=plain, out=out, backend=backend, device=device, as_json=as_json)  # fmt: skip
+        return
     from twofold.engine.open import open_model
     from twofold.evals.bits_per_byte import evaluate_texts
 
-    texts = _read([*text, *(more or [])])
+    texts = _read([*(text or []), *(more or [])])
     with console(stderr=True).status("reading the model"):
         engine = open_model(model, backend, device, tell=note)  # type: ignore[arg-type]
     with console(stderr=True).status("measuring"):

@@ -1,0 +1,134 @@
+"""What `twofold evaluate --suite` does: asks one model or two, shows what came of it, and keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twofold.cli.output import console, note, print_json
+from twofold.errors import ConfigError
+
+if TYPE_CHECKING:
+    from twofold.agent.tool import Tool
+    from twofold.engine.open import Engine
+    from twofold.engine.service import Service
+    from twofold.evals.questions import Suite
+    from twofold.evals.results import Results
+
+__all__ = ["evaluate_suite"]
+
+SIDE_BY_SIDE = 8
+
+
+def evaluate_suite(
+    models: Sequence[str], suite: str, *, n: int, limit: int | None, tools: Sequence[Tool], plain: bool,
+    out: Path | None, backend: str, device: str, as_json: bool,
+) -> None:
+    """Ask each model; the first is measured, and a second one is what it is compared with."""
+    from twofold.evals.results import compare, markdown
+
+    if out is not None and out.suffix not in (".json", ".md"):
+        raise ConfigError(f"--out writes a .json or an .md file, not {out.name}")
+    asked = _suite(suite)
+    if limit is not None:
+        asked = replace(asked, questions=asked.questions[:limit])
+    results, *others = [_measured(model, asked, n, tools, plain, backend, device) for model in models]
+    against = others[0] if others else None
+    figures = results.figures() | {"tools": [tool.name for tool in tools]}
+    if against is not None:
+        changes = {name: vars(one) for name, one in compare(against, results).items()}
+        figures |= {"against": against.figures(), "differences": changes}
+    if out is not None:
+        _keep(out, figures, markdown(results, against))
+    if as_json:
+        print_json(figures)
+    else:
+        _show(results, against)
+
+
+def _suite(name: str) -> Suite:
+    """A built-in suite by its name, or a file."""
+    from twofold.evals.arithmetic_suite import arithmetic
+    from twofold.evals.questions import read
+
+    return arithmetic() if name == "arithmetic" else read(Path(name))
+
+
+def _measured(
+    model: str, suite: Suite, n: int, tools: Sequence[Tool], plain: bool, backend: str, device: str
+) -> Results:
+    from twofold.engine.open import open_model
+    from twofold.engine.service import Service
+    from twofold.evals.asking import ask
+
+    screen = console(stderr=True)
+    with screen.status(f"reading {model}"):
+        engine = open_model(model, backend, device, tell=note)  # type: ignore[arg-type]
+    if tools and engine.chat_template is None:
+        raise ConfigError(f"{model} has no chat template, so it has no way to call a tool; leave out --tools")
+    with screen.status(f"asking {model}") as status, Service(engine, slots=SIDE_BY_SIDE) as service:
+        return ask(suite, engine, _writer(engine, service, n, tools), model=model, plain=plain,
+                   side_by_side=SIDE_BY_SIDE,
+                   progress=lambda done, of: status.update(f"asking {model}: {done} of {of}"))  # fmt: skip
+
+
+def _writer(
+    engine: Engine, service: Service, n: int, tools: Sequence[Tool]
+) -> Callable[[Sequence[Mapping[str, Any]]], str]:
+    """Answers a conversation, the likeliest token each time; a base model goes on from its text to the line end."""
+    from twofold.agent.loop import answer
+    from twofold.contracts import Sampling
+    from twofold.engine.request import Request
+    from twofold.evals.asking import plain_prompt
+
+    greedy = Sampling(temperature=0)
+    if engine.chat_template is not None:
+        return lambda messages: answer(service, messages, tools, n=n, sampling=greedy).text
+
+    def go_on(messages: Sequence[Mapping[str, Any]]) -> str:
+        request = Request(tuple(engine.prompt(plain_prompt(messages))), n, greedy, stop=("\n",))
+        pieces = list(service.stream(request))
+        if pieces[-1].error is not None:
+            raise pieces[-1].error
+        return "".join(piece.text for piece in pieces)
+
+    return go_on
+
+
+def _keep(out: Path, figures: Mapping[str, Any], page: str) -> None:
+    import json
+
+    from twofold.atomic import atomic_write
+
+    atomic_write(out, page if out.suffix == ".md" else json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
+    note(f"kept in {out}")
+
+
+def _show(results: Results, against: Results | None) -> None:
+    from rich.table import Table
+
+    from twofold.evals.results import compare, verdict
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    names = ["questions", "right", "share", "95 % interval", "chance", "says it does not know"]
+    if against is not None:
+        names += ["against", "difference", "95 % interval", ""]
+    for name in names:
+        table.add_column(name, justify="left" if name in ("questions", "") else "right")
+    changes = compare(against, results) if against is not None else {}
+    for name, one in results.groups().items():
+        row = [name, f"{one.right} of {one.n}", f"{one.share:.1%}", f"{one.low:.1%} to {one.high:.1%}",
+               f"{one.chance:.1%}", str(one.refused)]  # fmt: skip
+        if against is not None:
+            change = changes[name]
+            row += [f"{against.groups()[name].share:.1%}", f"{100 * change.share:+.1f} points",
+                    f"{100 * change.low:+.1f} to {100 * change.high:+.1f}", verdict(change)]  # fmt: skip
+        table.add_row(*row)
+    screen = console()
+    screen.print(table)
+    words = f"{results.suite}, asked of {results.model} in {results.seconds:.1f} s. Intervals: Wilson"
+    if against is not None:
+        words += f"; against {against.model}: Bonett–Price, judged by McNemar's exact test at 5 %"
+    screen.print(f"{words}.")
