@@ -1431,12 +1431,11 @@ static void place_head(const tf_model *m, const norm *by, float *x, const float 
     int half = m->e / 2;
     if (by->gain) normalise(m, by, x, x, m->e);
     if (m->positions == ROTARY) {
-        const float *a = x, *b = m->side_by_side ? x + 1 : x + half;
-        int step = m->side_by_side ? 2 : 1;
-        for (int i = 0; i < half; i++) {
-            y[i] = a[i * step] * turn[i] - b[i * step] * turn[half + i];
-            y[half + i] = a[i * step] * turn[half + i] + b[i * step] * turn[i];
-        }
+        const float *c = turn, *s = turn + half;
+#define TURN(A, B) for (int i = 0; i < half; i++) y[i] = A * c[i] - B * s[i], y[half + i] = A * s[i] + B * c[i]
+        if (m->side_by_side) TURN(x[2 * i], x[2 * i + 1]);
+        else TURN(x[i], x[half + i]);
+#undef TURN
         memcpy(x, y, (size_t)m->e * sizeof(float));
     }
     for (int i = 0; i < m->e; i++) x[i] *= scale;
