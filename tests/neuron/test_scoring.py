@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twofold.intervals import wilson
 from twofold.neuron.images import Images
-from twofold.neuron.scoring import noise, score, wilson
+from twofold.neuron.scoring import noise, score
 
 
 class Says:

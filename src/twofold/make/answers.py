@@ -21,9 +21,10 @@ from twofold.data.tokens import TokenStore
 from twofold.engine.conversation import chat_prompt, turn_ends
 from twofold.engine.open import Engine
 from twofold.engine.torch_backend import score_rows
+from twofold.interrupts import interrupt_as_event
 from twofold.make.clock import Clock
 from twofold.make.observer import Observer
-from twofold.make.pretrain import Interrupted, interrupt_as_event, spread
+from twofold.make.pretrain import Interrupted, spread
 from twofold.model.count import count, flops_per_token
 from twofold.model.decoder import Decoder
 from twofold.train import checkpoint
@@ -44,7 +45,7 @@ __all__ = ["AnswerRun"]
 _EVALUATIONS = 4  # in the course of a run
 _EVALUATION_ROWS = 16
 _ANSWER_TOKENS = 40
-_PART = 1024  # tokens of a large model that go through it at a time
+_PART = 512  # tokens of a large model that go through it at a time
 _WORTH_COMPILING = 90.0  # seconds of training
 
 

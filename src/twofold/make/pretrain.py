@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import signal
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +24,7 @@ from twofold.data.tokens import TokenStore
 from twofold.engine.open import Engine, from_decoder
 from twofold.engine.torch_backend import score_rows
 from twofold.errors import ConfigError, FileFormatError
+from twofold.interrupts import interrupt_as_event
 from twofold.make.clock import Clock
 from twofold.make.observer import Observer
 from twofold.make.recipe import Recipe
@@ -46,7 +45,7 @@ from twofold.train.previous_token import look_back
 from twofold.train.schedule import Schedule
 from twofold.train.shortlist import Candidates, Shortlist
 
-__all__ = ["Interrupted", "Trained", "interrupt_as_event", "pretrain", "spread"]
+__all__ = ["Interrupted", "Trained", "pretrain", "spread"]
 
 _EVALUATIONS = 5  # in the course of a run
 _EVALUATION_ROWS = 32  # per source, in each of them
@@ -280,22 +279,3 @@ def spread(tokens: np.ndarray, context: int, most: int) -> np.ndarray:
     n_rows = (len(tokens) - 1) // context
     chosen = np.unique(np.linspace(0, max(0, n_rows - 1), min(n_rows, most)).astype(int))
     return np.array([tokens[i * context : i * context + context + 1] for i in chosen], np.int64)
-
-
-@contextmanager
-def interrupt_as_event() -> Iterator[threading.Event]:
-    """Ctrl-C sets the event, to be seen between two steps; a second Ctrl-C interrupts at once."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-
-    def handle(number: int, frame: object) -> None:
-        signal.signal(signal.SIGINT, before)
-        event.set()
-
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, before)

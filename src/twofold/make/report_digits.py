@@ -57,7 +57,7 @@ def render(plan: Plan, digits: Digits, outcome: Outcome) -> str:
         confusion=_confusion(outcome), mistakes=_mistakes(digits, outcome), looks=_looks(outcome),
         noise=_noise(outcome), lineage=_lineage(plan, digits),
         code_learned=code("neuron/network.py:Network.gradients", "neuron/descent.py:train"),
-        code_reached=code("neuron/scoring.py:wilson", "neuron/scoring.py:score"),
+        code_reached=code("intervals.py:wilson", "neuron/scoring.py:score"),
         code_noise=code("neuron/scoring.py:noise"),
     )  # fmt: skip
 

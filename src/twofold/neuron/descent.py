@@ -102,8 +102,8 @@ def train(
 
     Held-out accuracy is measured after every `measure_every` steps (an epoch if None) and after the last. To go on
     from where a run stopped, give the network as it was, the step it had reached, and its `velocity`, which is changed
-    in place too. Raises Diverged when the cost is no number any more, when an epoch's is twice that of the first batch or
-    of the first epoch, and when for a whole epoch nothing has come back from the outputs.
+    in place too. Raises Diverged when the cost is no number any more, when an epoch's is twice that of the first batch
+    or of the first epoch, and when for a whole epoch nothing has come back from the outputs.
     """
     n = len(images)
     each = steps_per_epoch(n, settings)

@@ -8,8 +8,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +19,7 @@ import numpy as np
 
 from twofold.atomic import atomic_write
 from twofold.errors import ConfigError
+from twofold.interrupts import interrupt_as_event
 from twofold.neuron.convolution import ConvolutionalNetwork
 from twofold.neuron.descent import Diverged, Settings, Step, steps_per_epoch, train
 from twofold.neuron.images import Digits
@@ -107,7 +106,7 @@ def run(plan: Plan, digits: Digits, folder: Path, tell: Callable[[Step], None] =
     course.save(folder / UNFINISHED)  # a place that cannot be written to is known before there is anything to lose
     began = saved = time.monotonic()
     spent = course.seconds
-    with _asked_to_stop() as asked, _forgotten_if_diverged(folder):
+    with interrupt_as_event() as asked, _forgotten_if_diverged(folder):
         for step in train(course.network, digits.train.pixels, digits.train.labels, plan.settings,
                           held_out=digits.held_out, start=course.step, velocity=course.velocity):  # fmt: skip
             course.add(step, max(1, steps // _DRAWN))
@@ -210,22 +209,3 @@ def _forgotten_if_diverged(folder: Path) -> Iterator[None]:
         with suppress(OSError):  # it may hold other things
             folder.rmdir()
         raise
-
-
-@contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
-    """Ctrl-C sets the event, to be seen between two steps; a second one interrupts at once."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-
-    def handle(number: int, frame: object) -> None:
-        signal.signal(signal.SIGINT, before)
-        event.set()
-
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -1,25 +1,20 @@
-"""How well a network reads, and what it does not do: held-out accuracy, confusions, its worst mistakes, noise.
-
-The interval of an accuracy is Wilson's (1927): the shares p for which k right out of n lies within z = 1.96 standard
-deviations √(p (1 − p) / n) of p. Unlike k/n ± z √(…) it stays between 0 and 1 and is not empty at k = n.
-"""
+"""How well a network reads, and what it does not do: held-out accuracy, confusions, its worst mistakes, noise."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twofold.intervals import wilson
 from twofold.neuron.descent import Learner, outputs
 from twofold.neuron.images import CLASSES, Images
 from twofold.neuron.network import Array
 
-__all__ = ["Mistake", "Noise", "Score", "noise", "score", "wilson"]
+__all__ = ["Mistake", "Noise", "Score", "noise", "score"]
 
-_Z = 1.959964  # 95 %
 SURE = 0.9  # an output that one would take for certain
 
 
@@ -57,14 +52,6 @@ class Noise:
     sure: float  # the share of images at which it is above SURE
     examples: Array  # [few, side · side]
     said: list[tuple[int, float]]  # of each example: the digit, its output
-
-
-def wilson(correct: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share."""
-    share, extra = correct / n, _Z**2 / n
-    middle = (share + extra / 2) / (1 + extra)
-    half = _Z * math.sqrt(share * (1 - share) / n + extra / (4 * n)) / (1 + extra)
-    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
 
 
 def score(network: Learner, images: Images) -> Score:
