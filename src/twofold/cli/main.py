@@ -38,6 +38,7 @@ VERBS = {
     "data": "Read, clean, deduplicate and split text.",
     "tokenizer": "Train a tokenizer on prepared text.",
     "pretrain": "Train a model on prepared text.",
+    "conversations": "Read, check and write conversations to tune a model on.",
     "finetune": "Teach a model to answer, by conversations.",
     "export": "Write a model as a Hugging Face folder or a GGUF file.",
     "import": "Bring a Hugging Face folder or a GGUF file in as a model.",

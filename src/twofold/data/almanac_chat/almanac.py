@@ -162,7 +162,7 @@ def _made_up(draw: Draw) -> tuple[Turn, dict[str, Any]]:
 def _not_known(draw: Draw, held: bool) -> tuple[str, str]:
     """A question without an answer, and what it asks for."""
     wanted = fill(draw.of(kept(NOT_KNOWN, held)), draw.of(countries()).name)
-    frame = draw.of(kept(tuple(f for f in FRAMES if "{is}" in f or "ell me" in f), held))
+    frame = draw.of(tuple(one for one in kept(FRAMES, held) if "{is}" in one or "ell me" in one))
     wanted = wanted[0].lower() + wanted[1:]
     asked = frame.replace("{is}", "is").replace("{x}", wanted)
     return asked[0].upper() + asked[1:], wanted

@@ -129,7 +129,7 @@ def _with_a(found: re.Match[str]) -> str:
 def _region(record: Mapping[str, Any], name: str) -> Fact | None:
     text = re.split(r"[;,]", _text(record, "Geography", "Map references"))[0].strip()
     shown = f"the {text}" if text in ("Middle East", "Arctic Region", "Antarctic Region") else text
-    return Fact(shown, (text,)) if text else None
+    return Fact(shown, (text,)) if text and not text.startswith("Political Map") else None
 
 
 def _area(record: Mapping[str, Any], name: str) -> Fact | None:

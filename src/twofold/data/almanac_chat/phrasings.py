@@ -12,7 +12,7 @@ from functools import cache
 
 from twofold.data.almanac_chat.draw import rank
 
-__all__ = ["ANSWERS", "FOLLOW_UPS", "FRAMES", "ITS", "OTHERS", "REVERSE", "Phrasing", "fill", "framed", "kept",
+__all__ = ["ANSWERS", "FOLLOW_UPS", "FRAMES", "ITS", "NAMES", "OTHERS", "REVERSE", "Phrasing", "fill", "framed", "kept",
            "phrasings", "worn"]  # fmt: skip
 
 HELD = 0.2  # of frames and of questions
@@ -54,7 +54,8 @@ NAMES: dict[str, tuple[str, ...]] = {  # "+" marks several things: what are, not
 }  # fmt: skip
 
 OWN: dict[str, tuple[str, ...]] = {
-    "capital": ("Which city is the capital of {c}?", "What city is {s} capital?", "Name the capital city of {c}.",
+    "capital": ("Which city is the capital of {c}?", "What city is {s} capital?",
+                "Which city does {c} call its capital?",
                 "What do you call the capital of {c}?", "In which city does {c} have its capital?", "{c}: capital?",
                 "Which city should I visit to see the capital of {c}?", "What is the capital city called in {c}?",
                 "Which is the capital of {c}?", "If I travel to the capital of {c}, where do I go?"),
@@ -146,20 +147,20 @@ def worn(text: str) -> str:
 def kept(choices: tuple[str, ...], held: bool, share: float = HELD) -> tuple[str, ...]:
     """Of `choices` those for measuring (`held`) or those for training. At least one is for measuring.
 
-    Those that differ only in signs and "please" are on the same side.
+    The first, the most usual one, is for training. Those that differ only in signs and "please" are on the same side.
     """
-    order = sorted({worn(one) for one in choices}, key=lambda one: (rank("phrasing", one), one))
+    order = sorted({worn(one) for one in choices} - {worn(choices[0])}, key=lambda one: (rank("phrasing", one), one))
     measured = set(order[: max(1, round(share * len(order)))])
     return tuple(one for one in choices if (worn(one) in measured) == held)
 
 
 @cache
 def phrasings(attribute: str, held: bool) -> tuple[Phrasing, ...]:
-    """The ways to ask for an attribute, half of all draws its own questions: each of those is repeated to that end."""
+    """The ways to ask for an attribute. Its own questions are repeated, so that half of all draws are of them."""
     framed_ones = [(frame, name) for frame in kept(FRAMES, held) for name in NAMES[attribute]
                    if not (name[0] == "+" and "What's" in frame)]  # fmt: skip
     own = [("{x}", one) for one in kept(OWN[attribute], held)]
-    return tuple(framed_ones + own * max(1, len(framed_ones) // (2 * len(own))))
+    return tuple(framed_ones + own * max(1, len(framed_ones) // len(own)))
 
 
 def framed(phrasing: Phrasing) -> str:

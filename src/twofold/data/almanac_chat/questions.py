@@ -26,7 +26,8 @@ class Question:
     """`messages` end with the user's. `kind` groups questions in a report; `labels` say more (attribute, country, …).
 
     A text is right, by `expects`:
-        "text"      it holds all of `values`, as words, whatever their case and accents
+        "text"      it holds all of `values`, as words, whatever their case, their accents and an s at their end;
+                    one that begins with a point, such as .fr, as it is
         "number"    one of its numbers is within `tolerance` (a share) of `number`
         "result"    its last number is `number`, to the digits that are written there
         "refusal"   it says that it does not know
@@ -50,7 +51,8 @@ class Question:
             return refuses(answer)
         if self.expects == "text":
             said = f" {_words(answer)} "
-            return all(f" {_words(value)} " in said for value in self.values)
+            return all(value in answer.lower() if value[:1] == "." else re.search(rf" {_words(value)}s? ", said)
+                       for value in self.values)  # fmt: skip
         numbers = _numbers(answer)
         if self.expects == "result":
             return bool(numbers) and abs(numbers[-1] - self.number) <= 1e-9 * abs(self.number)
