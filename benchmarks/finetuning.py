@@ -1,6 +1,6 @@
 """LoRA on a real model: tokens a second and memory, against peft + transformers with the same setting.
 
-    python benchmarks/finetuning.py [--rank 8 --context 256 --batch 4 --rounds 5 --threads 2 --compile]
+    python benchmarks/finetuning.py [--rank 8 --context 256 --batch 4 --parts 2 --rounds 5 --threads 2 --compile]
 
 SmolLM2-135M-Instruct, additions of the same rank to every matrix of the blocks, AdamW, bfloat16 by default.
 Contenders, each in a process of its own so that its memory is its own, taking turns, one step a turn:
@@ -166,7 +166,7 @@ def _theirs(args, packed: bool):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    defaults = {"rank": 8, "context": 256, "batch": 4, "parts": 1, "rounds": 5, "threads": 2}
+    defaults = {"rank": 8, "context": 256, "batch": 4, "parts": 2, "rounds": 5, "threads": 2}
     for name, default in defaults.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--dtype", default="bfloat16")

@@ -22,6 +22,8 @@ def export(
     out: Annotated[Path | None, typer.Option(help="Where it goes; beside the model when not given.")] = None,
     dtype: Annotated[str | None, typer.Option(
         "--type", help="f32, bf16, f16, or for gguf also q8_0. The model's own when not given.")] = None,
+    adapter: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="What `twofold finetune --lora` learned of this model, to be merged into it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write a model as a Hugging Face folder or a GGUF file.
@@ -30,10 +32,12 @@ def export(
     twofold export runs/mine --to hf
     twofold export runs/mine --to gguf --type q8_0
     twofold export smollm2-135m --to hf --out smollm2
+    twofold export smollm2 --to gguf --adapter runs/mine/adapter.safetensors --out mine.gguf
 
     transformers loads the folder, llama.cpp the file. Shapes that transformers lacks are kept in GGUF only.
     """
     from twofold.errors import ConfigError
+    from twofold.weights import adapters
     from twofold.weights.hugging_face import export_folder
     from twofold.weights.locate import locate
     from twofold.weights.parameters import load, lossless_type, save
@@ -42,6 +46,8 @@ def export(
         raise ConfigError(f"--to {to} is not known; choose hf or gguf")
     path = locate(model)
     parameters = load(path)
+    if adapter:
+        parameters = adapters.merged(parameters, adapters.load(adapter), adapters.fingerprint(path))
     place, name = (Path(model), Path(model).resolve().name) if Path(model).is_dir() else (Path(), Path(model).stem)
     chosen = dtype.upper() if dtype else lossless_type(parameters)
     if to == "hf":

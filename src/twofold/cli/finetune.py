@@ -17,8 +17,8 @@ def finetune(
     model: Annotated[str, typer.Argument(help="A run's folder, a GGUF file, or a known name such as smollm2.")],
     data: Annotated[list[str], typer.Option(
         metavar="FILE", show_default=False,
-        help="Conversations: JSON lines with messages, ShareGPT, Alpaca, or question<TAB>answer. More than one may be "
-             "named.")],
+        help="Conversations: JSON lines with messages, ShareGPT, Alpaca, or question<TAB>answer; or almanac, the "
+             "built-in ones. More than one may be named.")],
     lora: Annotated[int, typer.Option(
         metavar="RANK", help="Learn low-rank additions of this rank and leave the weights as they are; 0: all learn.",
     )] = 0,
@@ -43,7 +43,7 @@ def finetune(
     """Teach a model to answer, by conversations.
 
     \b
-    twofold finetune runs/almanac --data questions.jsonl --replay 0.2 --out runs/assistant
+    twofold finetune runs/almanac --data almanac --replay 0.2 --out runs/assistant
     twofold finetune smollm2 --data mine.tsv --lora 8 --minutes 10 --out runs/mine
     twofold chat runs/assistant
 

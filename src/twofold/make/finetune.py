@@ -15,13 +15,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from twofold import __version__
 from twofold.atomic import atomic_write
+from twofold.data.almanac_chat.almanac import conversations
 from twofold.data.conversation_files import read
+from twofold.data.conversations import Conversation
 from twofold.data.prepare import prepare
 from twofold.data.tokens import TokenStore, tokenise
 from twofold.engine.open import Engine, from_decoder
@@ -45,9 +48,11 @@ from twofold.weights.torch_state import from_decoder as arrays_of
 from twofold.weights.torch_state import to_decoder
 from twofold.weights.two_files import write_run_file
 
-__all__ = ["finetune"]
+__all__ = ["ALMANAC", "finetune"]
 
 _WISHES = "finetune.json"
+ALMANAC = "almanac"  # the built-in conversations
+_CONVERSATIONS = 20_000  # of them
 _LARGE = 50_000_000  # parameters
 _LONGEST = 512  # tokens in a row, unless another length is wished for
 
@@ -144,7 +149,7 @@ def _conversations(engine: Engine, settings: TuneSettings, observer: Observer) -
     held: list[Example] = []
     asked: Messages = []
     for name in settings.data:
-        for number, one in enumerate(read(Path(name)), 1):
+        for number, one in enumerate(_read(name, settings.seed), 1):
             messages = [message.to_dict() for message in one.messages]
             digest = hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).digest()
             out = int.from_bytes(digest[:4], "big") < settings.held_out * 2**32
@@ -163,6 +168,13 @@ def _conversations(engine: Engine, settings: TuneSettings, observer: Observer) -
         return _Material(rows, pack(held, settings.context), asked)
     except SourceError:
         return _Material(rows, None, asked)
+
+
+def _read(name: str, seed: int) -> Iterator[Conversation]:
+    """A file's conversations, or those that are made of the factbook."""
+    if name == ALMANAC and not Path(name).exists():
+        return conversations(seed, _CONVERSATIONS)
+    return read(Path(name))
 
 
 def _replay(
