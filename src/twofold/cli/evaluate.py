@@ -29,10 +29,11 @@ def evaluate(
     stride: Annotated[int | None, typer.Option(
         help="How far the window moves on; the context if not given, so that nothing is read twice.", min=1)] = None,
     suite: Annotated[str, typer.Option(
-        metavar="NAME|FILE", help="Questions to ask: arithmetic, or a file of them in JSON or YAML.")] = "",
+        metavar="NAME|FILE", help="Questions to ask: almanac, arithmetic, or a file of them in JSON or YAML.")] = "",
     against: Annotated[str, typer.Option(
         metavar="MODEL", help="Another model, asked the same; the difference is tested in pairs.")] = "",
-    tools: Annotated[str, typer.Option(metavar="NAMES", help="What the model may call: calculator.")] = "",
+    tools: Annotated[str, typer.Option(
+        metavar="NAMES", help="What the model may call: calculator, none, or auto for what it was taught.")] = "auto",
     limit: Annotated[int | None, typer.Option(help="Ask so many of the questions.", min=1)] = None,
     n: Annotated[int, typer.Option("-n", help="How many tokens an answer has at most.", min=1)] = 256,
     plain: Annotated[bool, typer.Option(
@@ -61,12 +62,13 @@ def evaluate(
     if bool(text) == bool(suite):
         raise ConfigError("give either --text FILE, for bits per byte, or --suite NAME|FILE, for questions")
     if suite:
-        from twofold.agent.calculator import named
         from twofold.cli.evaluate_suite import evaluate_suite
 
-        evaluate_suite([model, *([against] if against else [])], suite, n=n, limit=limit, tools=named(tools),
+        evaluate_suite([model, *([against] if against else [])], suite, n=n, limit=limit, tools=tools,
                        plain=plain, out=out, backend=backend, device=device, as_json=as_json)  # fmt: skip
         return
+    if against or out:
+        raise ConfigError("--against and --out go with --suite; measure a text with one model at a time")
     from twofold.engine.open import open_model
     from twofold.evals.bits_per_byte import evaluate_texts
 

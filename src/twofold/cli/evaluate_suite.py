@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ SIDE_BY_SIDE = 8
 
 
 def evaluate_suite(
-    models: Sequence[str], suite: str, *, n: int, limit: int | None, tools: Sequence[Tool], plain: bool,
+    models: Sequence[str], suite: str, *, n: int, limit: int | None, tools: str, plain: bool,
     out: Path | None, backend: str, device: str, as_json: bool,
 ) -> None:
     """Ask each model; the first is measured, and a second one is what it is compared with."""
@@ -33,10 +32,10 @@ def evaluate_suite(
         raise ConfigError(f"--out writes a .json or an .md file, not {out.name}")
     asked = _suite(suite)
     if limit is not None:
-        asked = replace(asked, questions=asked.questions[:limit])
+        asked = asked.some(limit)
     results, *others = [_measured(model, asked, n, tools, plain, backend, device) for model in models]
     against = others[0] if others else None
-    figures = results.figures() | {"tools": [tool.name for tool in tools]}
+    figures = results.figures()
     if against is not None:
         changes = {name: vars(one) for name, one in compare(against, results).items()}
         figures |= {"against": against.figures(), "differences": changes}
@@ -50,15 +49,17 @@ def evaluate_suite(
 
 def _suite(name: str) -> Suite:
     """A built-in suite by its name, or a file."""
+    from twofold.evals.almanac_suite import almanac
     from twofold.evals.arithmetic_suite import arithmetic
     from twofold.evals.questions import read
 
-    return arithmetic() if name == "arithmetic" else read(Path(name))
+    return almanac() if name == "almanac" else arithmetic() if name == "arithmetic" else read(Path(name))
 
 
 def _measured(
-    model: str, suite: Suite, n: int, tools: Sequence[Tool], plain: bool, backend: str, device: str
+    model: str, suite: Suite, n: int, tools: str, plain: bool, backend: str, device: str
 ) -> Results:
+    from twofold.agent.offering import offered
     from twofold.engine.open import open_model
     from twofold.engine.service import Service
     from twofold.evals.asking import ask
@@ -66,11 +67,10 @@ def _measured(
     screen = console(stderr=True)
     with screen.status(f"reading {model}"):
         engine = open_model(model, backend, device, tell=note)  # type: ignore[arg-type]
-    if tools and engine.chat_template is None:
-        raise ConfigError(f"{model} has no chat template, so it has no way to call a tool; leave out --tools")
+    may_call = offered(tools, engine)
     with screen.status(f"asking {model}") as status, Service(engine, slots=SIDE_BY_SIDE) as service:
-        return ask(suite, engine, _writer(engine, service, n, tools), model=model, plain=plain,
-                   side_by_side=SIDE_BY_SIDE,
+        return ask(suite, engine, _writer(engine, service, n, may_call), model=model, plain=plain,
+                   side_by_side=SIDE_BY_SIDE, tools=tuple(tool.name for tool in may_call),
                    progress=lambda done, of: status.update(f"asking {model}: {done} of {of}"))  # fmt: skip
 
 
@@ -128,7 +128,8 @@ def _show(results: Results, against: Results | None) -> None:
         table.add_row(*row)
     screen = console()
     screen.print(table)
-    words = f"{results.suite}, asked of {results.model} in {results.seconds:.1f} s. Intervals: Wilson"
+    called = f" with {', '.join(results.tools)}" if results.tools else ""
+    words = f"{results.suite}, asked of {results.model}{called} in {results.seconds:.1f} s. Intervals: Wilson"
     if against is not None:
         words += f"; against {against.model}: Bonett–Price, judged by McNemar's exact test at 5 %"
     screen.print(f"{words}.")

@@ -18,11 +18,9 @@ from twofold.agent.loop import Step, Trace, answer
 from twofold.agent.tool import Tool
 from twofold.atomic import atomic_write
 from twofold.contracts import Sampling, Token
-from twofold.engine.conversation import turn_ends
 from twofold.engine.open import Engine
 from twofold.engine.sampling import check
 from twofold.engine.service import Request, Service, Usage
-from twofold.engine.tool_prompt import tool_prompt
 from twofold.errors import ConfigError, FileFormatError, SourceError, TwofoldError
 
 __all__ = ["Answer", "Talk", "Turn"]
@@ -78,11 +76,12 @@ class Talk:
 
     def ask(self, text: str, show: Callable[[str], None]) -> Answer:
         """Answer `text`, which becomes a turn, as does what came of the answer, even if KeyboardInterrupt ends it."""
+        before = len(self.turns)
         self.turns.append(Turn("user", text))
         try:
             return self._answer(show)
         except TwofoldError:
-            self.turns.pop()
+            del self.turns[before:]
             raise
 
     def retry(self, show: Callable[[str], None]) -> Answer:
@@ -130,13 +129,12 @@ class Talk:
     def _answer(self, show: Callable[[str], None]) -> Answer:
         seed = random.SystemRandom().randrange(2**32) if self.seed is None else self.seed + self.asked
         self.asked += 1
-        if self.tools:
-            return self._answer_with_tools(seed, show)
-        prompt = self._prompt()
-        request = Request(
-            tuple(prompt), self.most, dataclasses.replace(self.sampling, seed=seed),
-            stop_ids=turn_ends(self.engine) if self.chats else (), overflow="error" if self.chats else "slide",
-        )  # fmt: skip
+        sampling = dataclasses.replace(self.sampling, seed=seed)
+        return self._in_turns(sampling, show) if self.chats else self._as_a_text(sampling, show)
+
+    def _as_a_text(self, sampling: Sampling, show: Callable[[str], None]) -> Answer:
+        prompt = self.engine.prompt("".join(turn.text for turn in self.turns))
+        request = Request(tuple(prompt), self.most, sampling, overflow="slide")
         said = Turn("assistant", "")
         tokens: list[Token] = []
         finish, usage, times = "stopped", Usage(len(prompt)), [time.perf_counter()]
@@ -156,13 +154,16 @@ class Talk:
                 self.turns.append(said)
             pieces.close()  # type: ignore[attr-defined]
         spent = times[-1] - times[1] if len(times) > 1 else 0.0
-        return Answer(said.text, tuple(tokens), finish, usage, seed, times[1] - times[0] if len(times) > 1 else None,
+        first = times[1] - times[0] if len(times) > 1 else None
+        return Answer(said.text, tuple(tokens), finish, usage, sampling.seed, first,
                       (len(tokens) - 1) / spent if len(tokens) > 1 and spent else None)  # fmt: skip
 
-    def _answer_with_tools(self, seed: int, show: Callable[[str], None]) -> Answer:
-        trace, sampling = Trace(), dataclasses.replace(self.sampling, seed=seed)
+    def _in_turns(self, sampling: Sampling, show: Callable[[str], None]) -> Answer:
+        trace = Trace()
+        said = [message for turn in self.turns for message in turn.messages()]
+        messages = [{"role": "system", "content": self.system}] * bool(self.system) + said
         try:
-            answer(self.service, self._messages(), self.tools, n=self.most, sampling=sampling, show=show,
+            answer(self.service, messages, self.tools, n=self.most, sampling=sampling, show=show,
                    tell=self.tell, trace=trace)  # fmt: skip
         finally:
             if trace.text or trace.steps or trace.finish != "stopped":
@@ -171,18 +172,9 @@ class Talk:
         first, written = trace.usages[0], sum(usage.completion_tokens for usage in trace.usages)
         spent = sum(usage.completion_seconds for usage in trace.usages)
         return Answer(trace.text, tuple(trace.tokens), trace.finish,
-                      dataclasses.replace(trace.usages[-1], completion_tokens=written), seed,
+                      dataclasses.replace(trace.usages[-1], completion_tokens=written), sampling.seed,
                       first.waited_seconds + first.prompt_seconds, written / spent if spent else None,
                       tuple(trace.steps))  # fmt: skip
-
-    def _messages(self) -> list[dict[str, Any]]:
-        said = [message for turn in self.turns for message in turn.messages()]
-        return [{"role": "system", "content": self.system}] * bool(self.system) + said
-
-    def _prompt(self) -> list[int]:
-        if not self.chats:
-            return self.engine.prompt("".join(turn.text for turn in self.turns))
-        return tool_prompt(self.engine, self._messages(), [])
 
     # The file --------------------------------------------------------------------------------------------------------
 

@@ -26,12 +26,13 @@ Write = Callable[[Sequence[Mapping[str, Any]]], str]
 
 def ask(
     suite: Suite, engine: Engine, write: Write, *, model: str, plain: bool = False, side_by_side: int = 8,
-    verifiers: Mapping[str, Callable[[str], bool]] | None = None,
+    tools: tuple[str, ...] = (), verifiers: Mapping[str, Callable[[str], bool]] | None = None,
     progress: Callable[[int, int], object] = lambda done, of: None,
 ) -> Results:
     """Ask all questions; `write` answers a conversation, and is called from `side_by_side` threads.
 
-    With `plain`, choices follow the question's text as it is, not as turns of a chat. Raises what `write` raises.
+    `tools` are the names of those that `write` used. With `plain`, choices follow the question's text as it is, not as
+    turns of a chat. Raises what `write` raises.
     """
     begun, judged = time.perf_counter(), []
     with ThreadPoolExecutor(side_by_side) as pool:
@@ -47,7 +48,7 @@ def ask(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return Results(model, suite.name, tuple(judged), time.perf_counter() - begun)
+    return Results(model, suite.name, tuple(judged), time.perf_counter() - begun, tools)
 
 
 def choose(engine: Engine, question: Question, plain: bool = False) -> int:

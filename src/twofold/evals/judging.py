@@ -9,19 +9,14 @@ from fractions import Fraction
 
 import regex
 
+from twofold.data.almanac_chat.questions import refuses
 from twofold.errors import ConfigError
 from twofold.evals.questions import Question
 
-__all__ = ["VERIFIERS", "is_right", "last_number", "plain", "says_unknown"]
+__all__ = ["VERIFIERS", "is_right", "last_number", "plain"]
 
 NUMBER = regex.compile(
     r"(?<![\w.])[-−]?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]{1,3}(?!\w))?"
-)
-UNKNOWN = regex.compile(
-    r"\b(?:do(?:n't| not) (?:know|have (?:any )?(?:information|data))|not (?:aware|sure|know|certain)"
-    r"|(?:cannot|can't|could not|couldn't) (?:answer|find|say|tell)|no (?:information|record|such)|unknown|never heard"
-    r"|(?:does|do)(?:n't| not) exist)\b",
-    regex.IGNORECASE,
 )
 PATIENCE = 1.0  # seconds for a pattern
 
@@ -29,6 +24,8 @@ PATIENCE = 1.0  # seconds for a pattern
 def is_right(question: Question, answer: str, verifiers: Mapping[str, Callable[[str], bool]] | None = None) -> bool:
     """Judge a written answer (choices are not written). Raises ConfigError for a verifier that is not known."""
     expected = question.expected
+    if question.judge is not None:
+        return question.judge(answer)
     if question.kind == "exact":
         return plain(answer) in map(plain, expected)
     if question.kind == "contains":
@@ -60,11 +57,6 @@ def last_number(text: str) -> Fraction | None:
     return Fraction(found[-1].replace(",", "").replace("−", "-")) if found else None
 
 
-def says_unknown(answer: str) -> bool:
-    """The answer says, in one of many ways, that it does not know."""
-    return UNKNOWN.search(answer.replace("\u2019", "'")) is not None
-
-
 def _among(text: str, words: str) -> bool:
     """As whole words: Niger is not in Nigeria."""
     return regex.search(rf"(?<!\w){regex.escape(text)}(?!\w)", words) is not None
@@ -84,7 +76,7 @@ def _is_json(answer: str) -> bool:
 
 
 VERIFIERS: dict[str, Callable[[str], bool]] = {
-    "unknown": says_unknown,
-    "known": lambda answer: bool(answer.strip()) and not says_unknown(answer),
+    "unknown": refuses,
+    "known": lambda answer: bool(answer.strip()) and not refuses(answer),
     "json": _is_json,
 }

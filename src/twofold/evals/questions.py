@@ -14,8 +14,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ class Question:
     regex      a pattern that is found in the answer
     number     a number, of which the last number in the answer is `within` so much
     verifier   the name of a function that takes the answer
+
+    A question that brings a `judge` is judged by that, and `expected` says in words what is right.
     """
 
     messages: tuple[Mapping[str, Any], ...]
@@ -49,6 +52,7 @@ class Question:
     choices: tuple[str, ...] = ()
     within: float = 0.0
     group: str = ""
+    judge: Callable[[str], bool] | None = None
 
     @property
     def text(self) -> str:
@@ -61,6 +65,11 @@ class Suite:
     name: str
     questions: tuple[Question, ...]
     about: str = ""
+
+    def some(self, n: int) -> Suite:
+        """`n` of the questions, the same ones each time, in their order."""
+        chosen = sorted(random.Random(0).sample(range(len(self.questions)), min(n, len(self.questions))))
+        return replace(self, questions=tuple(self.questions[i] for i in chosen))
 
 
 def read(path: Path) -> Suite:
@@ -141,7 +150,7 @@ def _expected(one: Mapping[str, Any], kind: str, choices: tuple[str, ...], where
 
 
 def _message(one: Any) -> bool:
-    return isinstance(one, dict) and isinstance(one.get("role"), str) and isinstance(one.get("content"), str)
+    return isinstance(one, dict) and set(one) == {"role", "content"} and all(isinstance(x, str) for x in one.values())
 
 
 def _number(value: Any) -> bool:

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from twofold.data.almanac_chat.questions import refuses
 from twofold.errors import ConfigError
-from twofold.evals.judging import says_unknown
 from twofold.evals.questions import Question
-from twofold.evals.statistics import Difference, difference, wilson
+from twofold.evals.statistics import Difference, difference
+from twofold.intervals import wilson
 
 __all__ = ["Judged", "Results", "Share", "compare", "markdown", "verdict"]
 
@@ -45,6 +46,7 @@ class Results:
     suite: str
     judged: tuple[Judged, ...]
     seconds: float = 0.0
+    tools: tuple[str, ...] = ()
 
     def groups(self) -> dict[str, Share]:
         """By the questions' groups, in their order, and then all "together" where there is more than one."""
@@ -59,7 +61,8 @@ class Results:
 
     def figures(self) -> dict[str, Any]:
         return {
-            "model": self.model, "suite": self.suite, "seconds": self.seconds, "interval": "95 %, Wilson",
+            "model": self.model, "suite": self.suite, "tools": list(self.tools), "seconds": self.seconds,
+            "interval": "95 %, Wilson",
             **_figures(self.overall),
             "groups": {name: _figures(one) for name, one in self.groups().items()},
             "questions": [
@@ -91,7 +94,7 @@ def verdict(change: Difference) -> str:
 
 def markdown(results: Results, against: Results | None = None) -> str:
     """A table, and below it what was answered wrong."""
-    models = f"Model: `{results.model}`" + (f", against `{against.model}`" if against else "")
+    models = f"Model: {_named(results)}" + (f", against {_named(against)}" if against else "")
     lines = [f"# {results.suite}", "", models]
     lines += ["", "Intervals: 95 %, Wilson for shares, Bonett–Price for differences; p: McNemar, exact." if against
               else "Intervals: 95 %, Wilson.", ""]  # fmt: skip
@@ -116,11 +119,15 @@ def markdown(results: Results, against: Results | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _named(results: Results) -> str:
+    return f"`{results.model}`" + (f" with {', '.join(results.tools)}" if results.tools else "")
+
+
 def _share(judged: Iterable[Judged]) -> Share:
     among = list(judged)
     right = sum(one.right for one in among)
     chance = sum(1 / len(one.question.choices) for one in among if one.question.choices) / max(1, len(among))
-    refused = sum(not one.question.choices and says_unknown(one.answer) for one in among)
+    refused = sum(not one.question.choices and refuses(one.answer) for one in among)
     return Share(right, len(among), *wilson(right, len(among)), chance, refused)
 
 
@@ -132,6 +139,8 @@ def _expected(question: Question) -> str:
     expected = question.expected
     if question.choices:
         return question.choices[expected]
+    if question.judge is not None:
+        return str(expected)
     return " or ".join(map(str, expected)) if isinstance(expected, tuple) else f"{question.kind} {expected}"
 
 

@@ -1,6 +1,5 @@
 """What shares of right answers say, and what they do not: intervals, and whether two models differ.
 
-    share       Wilson's score interval (1927)
     difference  of two models on the same questions: Bonett and Price's interval (2012), and McNemar's test (1947),
                 exact: of the questions that only one of them got right, how likely is so uneven a split by chance
 """
@@ -11,9 +10,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Difference", "difference", "mcnemar", "wilson"]
+from twofold.intervals import Z
 
-Z = 1.959963984540054  # of a 95 % interval
+__all__ = ["Difference", "difference", "mcnemar"]
 
 
 @dataclass(frozen=True)
@@ -26,16 +25,6 @@ class Difference:
     gained: int
     lost: int
     p: float
-
-
-def wilson(right: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share; (0, 1) where nothing was asked."""
-    if n == 0:
-        return 0.0, 1.0
-    share, z2 = right / n, Z * Z / n
-    middle = share + z2 / 2
-    half = Z * math.sqrt(share * (1 - share) / n + z2 / (4 * n))
-    return max(0.0, (middle - half) / (1 + z2)), min(1.0, (middle + half) / (1 + z2))
 
 
 def mcnemar(gained: int, lost: int) -> float:
