@@ -8,6 +8,7 @@ from pathlib import Path
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two threads on small matrices mostly wait for each other
 SOURCES = Path(__file__).parents[1] / "src"
 
 
