@@ -96,7 +96,18 @@ def _text(wishes: Wishes, recipe: Recipe | None, prepared: Prepared, folder: Pat
     corpus = prepare(sources, folder / "text", settings, observer.progress)
     for warning in corpus.manifest["warnings"]:
         observer.note(warning)
+    for step in corpus.manifest["waterfall"]:
+        if step["reasons"] and step["name"] != "hold out":
+            observer.note(_left_out(step))
     return corpus
+
+
+def _left_out(step: dict[str, Any], most: int = 6) -> str:
+    """What a step of the preparation left out, and why: some by name, and how many more; the report has the rest."""
+    n = sum(count["documents"] for count in step["reasons"].values())
+    named = [f"{one['id']} ({one['reason']})" for one in step["samples"][:most]]
+    more = f" and {n - len(named):,} more" if n > len(named) else ""
+    return f"left out of {step['source']}, {n:,} by {step['name']}: {', '.join(named)}{more}"
 
 
 def _plan(
