@@ -112,7 +112,7 @@ def llama_cpp(path: Path, threads: int) -> Callable[[int], float]:
     import llama_cpp as c
 
     opened = c.Llama(str(path), n_ctx=512, n_threads=threads, n_threads_batch=threads, verbose=False)
-    context, batch = opened.ctx, c.llama_batch_get_one
+    batch = c.llama_batch_get_one
     chain = c.llama_sampler_chain_init(c.llama_sampler_chain_default_params())
     filters = c.llama_sampler_init_top_k(40), c.llama_sampler_init_top_p(0.95, 1), c.llama_sampler_init_min_p(0.05, 1)
     for one in (*filters, c.llama_sampler_init_temp(0.8), c.llama_sampler_init_dist(1)):
@@ -120,6 +120,7 @@ def llama_cpp(path: Path, threads: int) -> Callable[[int], float]:
     prompt, single = (ctypes.c_int * len(PROMPT))(*PROMPT), (ctypes.c_int * 1)()
 
     def write_tokens(seed: int) -> float:
+        context = opened.ctx
         c.llama_memory_clear(c.llama_get_memory(context), False)
         begun = time.perf_counter()
         c.llama_decode(context, batch(prompt, len(prompt)))
@@ -129,7 +130,6 @@ def llama_cpp(path: Path, threads: int) -> Callable[[int], float]:
         c.llama_sampler_sample(chain, context, -1)
         return time.perf_counter() - begun
 
-    write_tokens.keep = opened  # type: ignore[attr-defined]
     return write_tokens
 
 

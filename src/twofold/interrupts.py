@@ -7,7 +7,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["interrupt_as_event"]
+__all__ = ["Interrupted", "interrupt_as_event"]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, after what was done so far was saved."""
 
 
 @contextmanager

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from twofold.errors import ConfigError, TwofoldError
+from twofold.interrupts import Interrupted
 from twofold.neuron.descent import Settings
-from twofold.neuron.experiment import CONVOLUTIONAL, Interrupted, Plan, begin, figures, run, usual_rate
+from twofold.neuron.experiment import CONVOLUTIONAL, Plan, begin, figures, run, usual_rate
 from twofold.neuron.images import Digits, Images, load
 from twofold.neuron.network import Network
 from twofold.neuron.saved import load as load_network

@@ -76,6 +76,7 @@ def digits(
 
     from twofold.cli.digits_live import Live
     from twofold.cli.digits_result import show
+    from twofold.interrupts import Interrupted
     from twofold.make.report_digits import write_report
     from twofold.neuron import experiment
     from twofold.neuron.images import load
@@ -92,7 +93,7 @@ def digits(
     try:
         with Live(console(stderr=True), plan, known) as live:
             outcome = experiment.run(plan, known, folder, live.step)
-    except experiment.Interrupted:
+    except Interrupted:
         note(f"saved; to go on: the same command with --out {folder}")
         raise typer.Exit(130) from None
     write_report(folder, plan, known, outcome)

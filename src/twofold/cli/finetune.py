@@ -51,8 +51,8 @@ def finetune(
     also stands by itself in adapter.safetensors.
     """
     from twofold.cli.live import Live
+    from twofold.interrupts import Interrupted
     from twofold.make.finetune import finetune as tune
-    from twofold.make.pretrain import Interrupted
     from twofold.make.recipe import MachineSettings
     from twofold.tune.settings import TuneSettings
 

@@ -78,10 +78,10 @@ def make(
     from twofold.cli.live import Live
     from twofold.cli.runs import run_folder
     from twofold.data.mix import parse_mix
+    from twofold.interrupts import Interrupted
     from twofold.make import recipe as recipes
     from twofold.make.observer import Both
     from twofold.make.planning import Wishes
-    from twofold.make.pretrain import Interrupted
     from twofold.make.story import make as cook
     from twofold.make.tensorboard import TensorBoard
 

@@ -42,10 +42,10 @@ def pretrain(
     from twofold.cli.live import Live
     from twofold.cli.make import show
     from twofold.data.mix import parse_mix
+    from twofold.interrupts import Interrupted
     from twofold.make import recipe as recipes
     from twofold.make.observer import Both
     from twofold.make.planning import Wishes
-    from twofold.make.pretrain import Interrupted
     from twofold.make.story import Prepared, make
     from twofold.make.tensorboard import TensorBoard
     from twofold.tokenizer.bpe import BPETokenizer

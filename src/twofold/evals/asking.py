@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
+
 from twofold.engine.conversation import chat_prompt
 from twofold.engine.open import Engine
 from twofold.errors import ConfigError
@@ -61,7 +63,7 @@ def choose(engine: Engine, question: Question, plain: bool = False) -> int:
                               f"{question.text!r:.60}")  # fmt: skip
         documents.append(ids)
         lengths.append(len(ids) - read)
-    nats = engine.score_documents([_array(ids) for ids in documents])
+    nats = engine.score_documents([np.asarray(ids) for ids in documents])
     costs = [float(one[len(one) - n :].sum()) for one, n in zip(nats, lengths, strict=True)]
     return min(range(len(costs)), key=costs.__getitem__)
 
@@ -82,8 +84,3 @@ def _with_choice(engine: Engine, question: Question, choice: str, plain: bool) -
     between = text[len(kept) :] or " "
     return engine.prompt(kept + between + choice), len(engine.prompt(kept))
 
-
-def _array(ids: Sequence[int]) -> Any:
-    import numpy as np
-
-    return np.asarray(ids)

@@ -21,10 +21,10 @@ from twofold.data.tokens import TokenStore
 from twofold.engine.conversation import chat_prompt, turn_ends
 from twofold.engine.open import Engine
 from twofold.engine.torch_backend import score_rows
-from twofold.interrupts import interrupt_as_event
+from twofold.interrupts import Interrupted, interrupt_as_event
 from twofold.make.clock import Clock
 from twofold.make.observer import Observer
-from twofold.make.pretrain import Interrupted, spread
+from twofold.make.pretrain import spread
 from twofold.model.count import count, flops_per_token
 from twofold.model.decoder import Decoder
 from twofold.train import checkpoint

@@ -24,7 +24,7 @@ from twofold.data.tokens import TokenStore
 from twofold.engine.open import Engine, from_decoder
 from twofold.engine.torch_backend import score_rows
 from twofold.errors import ConfigError, FileFormatError
-from twofold.interrupts import interrupt_as_event
+from twofold.interrupts import Interrupted, interrupt_as_event
 from twofold.make.clock import Clock
 from twofold.make.observer import Observer
 from twofold.make.recipe import Recipe
@@ -45,15 +45,11 @@ from twofold.train.previous_token import look_back
 from twofold.train.schedule import Schedule
 from twofold.train.shortlist import Candidates, Shortlist
 
-__all__ = ["Interrupted", "Trained", "pretrain", "spread"]
+__all__ = ["Trained", "pretrain", "spread"]
 
 _EVALUATIONS = 5  # in the course of a run
 _EVALUATION_ROWS = 32  # per source, in each of them
 _SAMPLE_TOKENS = 32
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, after the run was saved."""
 
 
 @dataclass(frozen=True)

@@ -52,9 +52,9 @@ class Decoder(nn.Module):
             x = x + (self.W_pos[start : start + s] if packed is None else self.W_pos[packed.positions]).to(dtype)
         table = None
         if self.config.positions == "rotary" and self.blocks:
-            table = rotary_table(s, self.config.d_head, self.config.rope_base, start, ids.device)
-            if packed is not None:
-                table = rotary_at(packed.positions[:, None], self.config.d_head, self.config.rope_base)
+            d_head, base = self.config.d_head, self.config.rope_base
+            table = (rotary_table(s, d_head, base, start, ids.device) if packed is None
+                     else rotary_at(packed.positions[:, None], d_head, base))
         visible = None if packed is None else packed.visible
         for index, block in enumerate(self.blocks):
             x = block(x, table, None if cache is None else cache[index], visible)

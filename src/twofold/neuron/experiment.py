@@ -19,7 +19,7 @@ import numpy as np
 
 from twofold.atomic import atomic_write
 from twofold.errors import ConfigError
-from twofold.interrupts import interrupt_as_event
+from twofold.interrupts import Interrupted, interrupt_as_event
 from twofold.neuron.convolution import ConvolutionalNetwork
 from twofold.neuron.descent import Diverged, Settings, Step, steps_per_epoch, train
 from twofold.neuron.images import Digits
@@ -27,15 +27,11 @@ from twofold.neuron.network import ACTIVATIONS, INITIALISATIONS, LOSSES, Network
 from twofold.neuron.saved import AnyNetwork, load, load_arrays, save
 from twofold.neuron.scoring import Noise, Score, noise, score
 
-__all__ = ["CONVOLUTIONAL", "Interrupted", "Outcome", "Plan", "begin", "figures", "is_free", "run", "usual_rate"]
+__all__ = ["CONVOLUTIONAL", "Outcome", "Plan", "begin", "figures", "is_free", "run", "usual_rate"]
 
 UNFINISHED, NETWORK, RESULTS = "unfinished.npz", "network.npz", "results.json"
 _SAVE_EVERY = 5.0  # seconds
 _DRAWN = 400  # costs that are kept of a run
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, after the run was saved."""
 
 
 @dataclass(frozen=True)

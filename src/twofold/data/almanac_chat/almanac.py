@@ -168,8 +168,6 @@ def _not_known(draw: Draw, held: bool) -> tuple[str, str]:
     return asked[0].upper() + asked[1:], wanted
 
 
-
-
 def _unknown(draw: Draw) -> tuple[Turn, dict[str, Any]]:
     asked, wanted = _not_known(draw, False)
     return (Message("user", asked), Message("assistant", draw.of(UNKNOWN).replace("{x}", wanted))), {}
