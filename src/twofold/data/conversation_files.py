@@ -5,21 +5,22 @@
     {"instruction": …, "input": …, "output": …}                           Alpaca
     question<TAB>answer                                                   plain lines
 
-The first three stand one to a line, or all in one JSON array. What is wrong is said with the file and the line.
+The first three stand one to a line, or all in one JSON array. What is wrong is said with the file and the line. A file
+of labels may hold comparisons of answers too (`preferences.py`); these are passed over.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from twofold.data.conversations import Conversation, Message, Role, ToolCall
 from twofold.errors import ConfigError, FileFormatError, SourceError
 
-__all__ = ["FORMS", "Problem", "conversation", "form_of", "read"]
+__all__ = ["FORMS", "Problem", "conversation", "form_of", "messages", "read", "read_records"]
 
 SHAREGPT = {
     "human": "user", "user": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant",
@@ -27,6 +28,7 @@ SHAREGPT = {
     "function_response": "tool", "function_call": "assistant",
 }  # fmt: skip
 Problem = Callable[[FileFormatError], None]
+Made = TypeVar("Made")
 
 
 def _refuse(name: str) -> None:
@@ -42,24 +44,44 @@ def read(path: Path, on_problem: Problem | None = None) -> Iterator[Conversation
     What is wrong with one goes to `on_problem`, and the next one follows; without it, it is raised: FileFormatError
     with file and line. Raises SourceError for a file that cannot be read or holds none.
     """
+    made = read_records(path, lambda one: None if _compares(one) else conversation(one, path.name), on_problem)
+    if not (yield from made):
+        raise SourceError(f"{path} compares answers and holds no conversation; twofold prefer learns from such a file")
+
+
+def read_records(
+    path: Path, make: Callable[[Any], Made | None], on_problem: Problem | None = None
+) -> Generator[Made, None, int]:
+    """What `make` makes of each record of a file; None passes over it. Returns how many were not passed over.
+
+    Problems as `read` has them: what `make` raises is a ConfigError.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise SourceError(f"{path} cannot be read ({error.strerror}); name a file of conversations") from error
     except UnicodeDecodeError as error:
         raise SourceError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
-    found = False
+    found, meant = False, 0
     for line, record in _records(text):
         found = True
         try:
-            yield conversation(_said(record), path.name)
+            if (made := make(_said(record))) is not None:
+                meant += 1
+                yield made
         except ConfigError as error:
+            meant += 1
             wrong = FileFormatError(f"{path}, line {line}: {error}")
             if on_problem is None:
                 raise wrong from error
             on_problem(wrong)
     if not found:
         raise SourceError(f"{path} holds no conversations: it is empty")
+    return meant
+
+
+def _compares(record: Any) -> bool:
+    return isinstance(record, Mapping) and ("answers" in record or {"chosen", "rejected"} <= record.keys())
 
 
 def form_of(record: Any) -> str:
@@ -75,16 +97,17 @@ def form_of(record: Any) -> str:
 
 def conversation(record: Any, source: str = "") -> Conversation:
     """A record of any form. `source` is used where it names none. Raises ConfigError for what is wrong with it."""
-    messages = FORMS[form_of(record)][1](record)
+    said = FORMS[form_of(record)][1](record)
     labels, named = record.get("labels", {}), record.get("source", source)
     if not isinstance(labels, Mapping) or not isinstance(named, str):
         raise ConfigError("labels are an object and source is a text, but these are "
                           f"{labels!r:.40} and {named!r:.40}")  # fmt: skip
-    return Conversation(tuple(messages), named, dict(labels))
+    return Conversation(tuple(said), named, dict(labels))
 
 
-def _openai(record: Mapping[str, Any]) -> Iterator[Message]:
-    for message in _objects(record, "messages"):
+def messages(record: Mapping[str, Any], key: str = "messages") -> Iterator[Message]:
+    """The messages in OpenAI's form under `key`. Raises ConfigError for what is wrong with one."""
+    for message in _objects(record, key):
         role = "system" if message.get("role") == "developer" else message.get("role")
         calls = tuple(_call(one) for one in _objects(message, "tool_calls")) if message.get("tool_calls") else ()
         content = message.get("content")
@@ -120,7 +143,7 @@ def _pair(record: Mapping[str, Any]) -> Iterator[Message]:
 
 
 FORMS: dict[str, tuple[str, Callable[[Mapping[str, Any]], Iterator[Message]]]] = {
-    "openai": ("messages", _openai),
+    "openai": ("messages", messages),
     "sharegpt": ("conversations", _sharegpt),
     "alpaca": ("instruction", _alpaca),
     "pairs": ("question", _pair),

@@ -12,12 +12,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from twofold.atomic import writing
 from twofold.errors import ConfigError
 
-__all__ = ["ROLES", "Conversation", "Message", "Role", "ToolCall", "write"]
+__all__ = ["ROLES", "Conversation", "Message", "Recorded", "Role", "ToolCall", "write"]
 
 Role = Literal["system", "user", "assistant", "tool"]
 ROLES: tuple[str, ...] = get_args(Role)
@@ -122,11 +122,17 @@ def _choice(roles: tuple[str, ...]) -> str:
     return " or ".join(names[role] for role in roles)
 
 
-def write(path: Path, conversations: Iterable[Conversation]) -> int:
-    """Write one JSON object a line, with OpenAI's `messages`, whole or not at all. Returns how many there are."""
+class Recorded(Protocol):
+    """A Conversation, or a comparison of answers: what a line of a file holds."""
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+def write(path: Path, records: Iterable[Recorded]) -> int:
+    """Write one JSON object a line, whole or not at all. Returns how many there are."""
     count = 0
     with writing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
-        for conversation in conversations:
-            file.write(json.dumps(conversation.to_dict(), ensure_ascii=False) + "\n")
+        for record in records:
+            file.write(json.dumps(record.to_dict(), ensure_ascii=False) + "\n")
             count += 1
     return count
