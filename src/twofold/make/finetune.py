@@ -117,7 +117,7 @@ def finetune(
         "conversations": {"rows": len(material.rows.ids), "filled": material.rows.filled, "cut": material.rows.cut,
                           "left_out": material.rows.left_out},
         "learned_parameters": sum(p.numel() for p in decoder.parameters() if p.requires_grad),
-        "steps": run.step, "tokens": run.tokens, "training_seconds": run.clock.spent,
+        "steps": run.course.step, "tokens": run.tokens, "training_seconds": run.course.clock.spent,
         "bits_per_byte": {"before": before, "after": after},
     }  # fmt: skip
     atomic_write(folder / "results.json", json.dumps(results, indent=1))

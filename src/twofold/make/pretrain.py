@@ -1,14 +1,10 @@
-"""Pretraining, from tokens to trained parameters: the loop, and all that is done around it.
+"""Pretraining, from tokens to trained parameters: the batches, the loss, and what is measured at rest.
 
-Every step is logged; now and then the model is measured on held-out rows, asked for a sample, and saved. The run can
-end at any moment, by Ctrl-C or by a kill, and goes on from its last checkpoint to the same losses.
+Now and then the model is measured on held-out rows and asked for a sample; course.py does the rest.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import math
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -18,26 +14,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from twofold.contracts import Sampling
+from twofold.contracts import Sampling, Tokenizer
 from twofold.data.batches import Batches
 from twofold.data.tokens import TokenStore
 from twofold.engine.open import Engine, from_decoder
 from twofold.engine.torch_backend import score_rows
 from twofold.errors import ConfigError, FileFormatError
-from twofold.interrupts import Interrupted, interrupt_as_event
-from twofold.make.clock import Clock
+from twofold.make.course import Course, nats_to_bits
 from twofold.make.observer import Observer
 from twofold.make.recipe import Recipe
 from twofold.model.count import flops_per_token
 from twofold.model.decoder import Decoder, initialise
 from twofold.tokenizer.bpe import BPETokenizer
-from twofold.train import checkpoint
 from twofold.train.average import Average
 from twofold.train.bigram import bigram_counts, fit_bigrams
-from twofold.train.checkpoint import Progress
 from twofold.train.distributed import Group
-from twofold.train.journal import Journal
-from twofold.train.loop import Step, run_steps
+from twofold.train.loop import Step
 from twofold.train.losses import NextTokenLoss
 from twofold.train.machine import Machine
 from twofold.train.optimiser import Optimiser
@@ -45,9 +37,8 @@ from twofold.train.previous_token import look_back
 from twofold.train.schedule import Schedule
 from twofold.train.shortlist import Candidates, Shortlist
 
-__all__ = ["Trained", "pretrain", "spread"]
+__all__ = ["Trained", "bytes_of_tokens", "held_out_bits", "pretrain"]
 
-_EVALUATIONS = 5  # in the course of a run
 _EVALUATION_ROWS = 32  # per source, in each of them
 _SAMPLE_TOKENS = 32
 
@@ -75,47 +66,31 @@ class _Run:
                  observer: Observer, group: Group, prompt: str) -> None:
         self.recipe, self.settings, self.store, self.tokenizer = recipe, recipe.train, store, tokenizer
         self.machine, self.observer, self.prompt, self.group = machine, observer, prompt, group
-        self.leads = group.rank == 0
         self.device, self.dtype = torch.device(machine.device), machine.torch_dtype
-        self.checkpoints, self.journal = folder / "checkpoints", Journal(folder / "log.jsonl")
-        settings = self.settings
+        settings, shortlist = self.settings, self.settings.shortlist
         self.batches = Batches(store, "train", settings.context, settings.batch // settings.accumulate,
                                settings.seed, recipe.mix, group.rank, group.world)
         self.model = initialise(Decoder(recipe.model), settings.seed).to(self.device)
-        self.optimiser = Optimiser(self.model, settings.optimiser, self.dtype)
         self.average = Average(self.model, settings.average) if settings.average else None
-        self.shortlist = Shortlist(self.frequencies(), settings.shortlist, settings.seed)
-        self.clock = self.clock_from(settings.schedule)
+        self.shortlist = Shortlist(self.frequencies(), shortlist, settings.seed)
         self.tokens_per_step = settings.batch * settings.context
-        specials = set(tokenizer.specials.values())
-        self.bytes_of = np.array([0 if i in specials else len(tokenizer.decode_bytes([i]))
-                                  for i in range(tokenizer.vocab_size)])
-        self.saved_at = time.monotonic()
+        self.bytes_of = bytes_of_tokens(tokenizer)
+        self.course = Course(
+            self.model, Optimiser(self.model, settings.optimiser, self.dtype), settings.schedule, 60 * recipe.minutes,
+            folder, observer, told=self.told, rest=self.rest, whole=shortlist.whole if shortlist.drawn else 0.0,
+            seen_whole=self.sees_all, group=group, average=self.average, save_seconds=recipe.machine.save_seconds)
+        self.journal = self.course.journal
 
     def go(self) -> Trained:
-        step = self.resume()
+        course = self.course
+        course.resume()
         loss = NextTokenLoss(self.model, self.dtype, self.machine.compiles)
-        if step == 0:
+        if course.step == 0:
             self.begin(loss)
-        steps = run_steps(self.model, lambda batch: loss(*batch), self.optimiser, self.batch,
-                          lambda s: self.clock.schedule.scale(s), step, self.settings.clip, self.settings.accumulate,
-                          self.group)
-        with interrupt_as_event() as interrupted:
-            while step < self.clock.schedule.steps_at(step):
-                done = next(steps)
-                step += 1
-                if self.average:
-                    self.average.update()
-                self.tell(done)
-                self.revise(step)
-                self.pause(step)
-                if self.group.agree(float(interrupted.is_set())):
-                    self.save(step)
-                    raise Interrupted
-        self.save(step)
+        course.go(lambda batch: loss(*batch), self.batch, self.settings.clip, self.settings.accumulate)
         if self.average:
             self.average.settle()
-        return Trained(self.model, self.clock.schedule, self.clock.spent, step * self.tokens_per_step)
+        return Trained(self.model, course.clock.schedule, course.clock.spent, course.step * self.tokens_per_step)
 
     def batch(self, part: int) -> tuple[torch.Tensor, Candidates | None]:
         """Rows, and the tokens that they are scored on: all for None."""
@@ -124,7 +99,7 @@ class _Run:
         return rows, None if self.sees_all(step) else self.shortlist.draw(step)
 
     def sees_all(self, step: int) -> bool:
-        return self.settings.shortlist.sees_all(step, self.clock.schedule.steps_at(step))
+        return self.settings.shortlist.sees_all(step, self.course.clock.schedule.steps_at(step))
 
     def frequencies(self) -> torch.Tensor:
         """How often each token comes up in training, float32 [v]."""
@@ -138,29 +113,6 @@ class _Run:
         """What one token of each source counts for, by its share of the batches."""
         return {source: share / len(self.store.tokens("train", source))
                 for source, share in self.batches.shares.items()}
-
-    def clock_from(self, schedule: Schedule, spent: float = 0.0) -> Clock:
-        shortlist = self.settings.shortlist
-        return Clock(60 * self.recipe.minutes, schedule, shortlist.whole if shortlist.drawn else 0.0, spent)
-
-    def resume(self) -> int:
-        """Take up the last checkpoint and the revisions of the plan that were written down, whenever that was."""
-        schedule = self.settings.schedule
-        revisions = tuple((entry["step"], entry["steps"]) for entry in self.journal.events("revision"))
-        path = checkpoint.latest(self.checkpoints)
-        if path is None:
-            if self.leads:
-                self.journal.cut(0)
-            return 0
-        progress, extra = checkpoint.restore(path, self.model, self.optimiser)
-        if self.average:
-            self.average.load_state(extra)
-        if self.leads:
-            self.journal.cut(progress.step)
-        revised = dataclasses.replace(schedule, revisions=schedule.revisions + revisions)
-        self.clock = self.clock_from(revised, progress.seconds)
-        self.observer.note(f"going on from step {progress.step} of {self.clock.schedule.steps_at(progress.step)}")
-        return progress.step
 
     def begin(self, loss: NextTokenLoss) -> None:
         """What is known before the first step: where heads should look, and which token follows which.
@@ -186,56 +138,27 @@ class _Run:
 
     def bits(self, nats: float) -> float:
         """Nats per token to bits per byte, by the training text's bytes per token."""
-        return nats / (math.log(2) * self.bytes_per_token)
+        length = {source: self.store.bytes("train", source) / len(self.store.tokens("train", source))
+                  for source in self.batches.shares}
+        return nats_to_bits(nats, sum(share * length[source] for source, share in self.batches.shares.items()))
 
-    @property
-    def bytes_per_token(self) -> float:
-        return sum(share * self.store.bytes("train", source) / len(self.store.tokens("train", source))
-                   for source, share in self.batches.shares.items())
-
-    def tell(self, done: Step) -> None:
+    def told(self, done: Step) -> dict[str, float]:
         rate = self.tokens_per_step / done.seconds
-        elapsed = self.clock.tick(whole=self.sees_all(done.step))
-        left = self.clock.left(done.step + 1)
-        scored = self.settings.shortlist.scored(done.step, self.clock.schedule.steps_at(done.step))
+        scored = self.settings.shortlist.scored(done.step, self.course.clock.schedule.steps_at(done.step))
         flops = flops_per_token(self.recipe.model, self.settings.context, scored=scored)
-        info = {"bits_per_byte": self.bits(done.loss), "tokens_per_second": rate, "elapsed": elapsed,
+        return {"bits_per_byte": self.bits(done.loss), "tokens_per_second": rate,
                 "mfu": rate * flops / (self.machine.peak * self.group.world), "scored": scored}
-        if self.leads:
-            self.journal.write("step", **dataclasses.asdict(done), **info)
-            self.observer.step(done, {**info, "steps": self.clock.schedule.steps_at(done.step), "seconds_left": left})
 
-    def revise(self, step: int) -> None:
-        """Fit the number of steps to the time that is left, unless that was decided before."""
-        known = [since for since, _ in self.clock.schedule.revisions]
-        if not self.clock.due(step) or (known and known[-1] >= step):
-            return
-        steps = int(self.group.agree(float(self.clock.better_plan(step))))
-        if steps != self.clock.schedule.steps_at(step):
-            if self.leads:
-                self.journal.write("revision", step=step, steps=steps)
-            self.clock.schedule = self.clock.schedule.revise(step, steps)
-
-    def pause(self, step: int) -> None:
-        """Between two steps: measure, sample, save, when it is time."""
-        total = self.clock.schedule.steps_at(step)
-        measured = None
-        if step < total and step % max(1, -(-total // _EVALUATIONS)) == 0 and self.leads:
-            measured = self.evaluate(step)
-            self.sample(step)
-        due = measured is not None or step % 10 == 0
-        if step < total and due and self.leads and time.monotonic() - self.saved_at >= self.recipe.machine.save_seconds:
-            self.save(step, measured)
+    def rest(self, step: int) -> float:
+        measured = self.evaluate(step)
+        self.sample(step)
+        return measured
 
     def evaluate(self, step: int) -> float:
         """Bits per byte of a fixed, evenly spread part of the held-out rows, by source; returns their mean."""
-        bits = {}
         with self.at_rest():
-            for source in self.store.sources:
-                rows = spread(self.store.tokens("val", source), self.settings.context, _EVALUATION_ROWS)
-                if len(rows):
-                    nats = score_rows(self.model, rows, self.dtype).sum()
-                    bits[source] = float(nats / (math.log(2) * self.bytes_of[rows[:, 1:]].sum()))
+            bits = held_out_bits(self.model, self.store, self.settings.context, _EVALUATION_ROWS, self.bytes_of,
+                                 self.dtype)
         self.journal.write("evaluation", step=step, bits_per_byte=bits)
         self.observer.evaluated(step, bits)
         return sum(bits.values()) / len(bits) if bits else float("nan")
@@ -262,15 +185,27 @@ class _Run:
         with torch.compiler.set_stance("force_eager"), self.average.in_place() if self.average else nullcontext():
             yield
 
-    def save(self, step: int, measured: float | None = None) -> None:
-        if self.leads:
-            progress = Progress(step, self.clock.spent, measured)
-            extra = self.average.values if self.average else None
-            checkpoint.save(self.checkpoints, self.model, self.optimiser, progress, extra)
-            self.saved_at = time.monotonic()
+
+def held_out_bits(
+    model: Decoder, store: TokenStore, context: int, most: int, bytes_of: np.ndarray, dtype: torch.dtype
+) -> dict[str, float]:
+    """Bits per byte of up to `most` rows of each source's held-out text, evenly spread over it."""
+    bits = {}
+    for source in store.sources:
+        rows = _spread(store.tokens("val", source), context, most)
+        if len(rows):
+            nats = score_rows(model, rows, dtype).sum()
+            bits[source] = float(nats_to_bits(nats, bytes_of[rows[:, 1:]].sum()))
+    return bits
 
 
-def spread(tokens: np.ndarray, context: int, most: int) -> np.ndarray:
+def bytes_of_tokens(tokenizer: Tokenizer) -> np.ndarray:
+    """How many bytes of text each token stands for, [v]; special ones for none."""
+    specials = set(tokenizer.specials.values())
+    return np.array([0 if i in specials else len(tokenizer.decode_bytes([i])) for i in range(tokenizer.vocab_size)])
+
+
+def _spread(tokens: np.ndarray, context: int, most: int) -> np.ndarray:
     """Up to `most` rows [context + 1], evenly spread over the stream."""
     n_rows = (len(tokens) - 1) // context
     chosen = np.unique(np.linspace(0, max(0, n_rows - 1), min(n_rows, most)).astype(int))
