@@ -1,6 +1,7 @@
 """Every exception that twofold raises on purpose.
 
     TwofoldError                    exit code 1: the work failed
+      Diverged                      what was to fall has run away; the message names a smaller step
       UserError                     exit code 2: the input was wrong, and the message says what to do
         ConfigError                 a shape, recipe or option that cannot be
         SourceError                 text that is missing, unreadable or empty
@@ -21,6 +22,7 @@ from types import ModuleType
 __all__ = [
     "ConfigError",
     "DiskFull",
+    "Diverged",
     "FileFormatError",
     "GroupError",
     "MissingExtra",
@@ -34,6 +36,10 @@ __all__ = [
 
 class TwofoldError(Exception):
     exit_code = 1
+
+
+class Diverged(TwofoldError):
+    pass
 
 
 class UserError(TwofoldError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twofold.errors import TwofoldError
+from twofold.errors import Diverged
 from twofold.neuron import SGD, Value
 from twofold.neuron.descent import Settings, outputs, train
 from twofold.neuron.images import load
@@ -37,7 +37,7 @@ def test_lesson_2_the_largest_learning_rate():
                 sgd.zero_grad()
                 (3 * x**2).backward()
                 sgd.step()
-        except TwofoldError:  # says that it has diverged
+        except Diverged:
             return False
         return -1 < x < 1
 
@@ -46,8 +46,6 @@ def test_lesson_2_the_largest_learning_rate():
         middle = (low + high) / 2
         low, high = (middle, high) if converges(middle) else (low, middle)
     assert f"{low:.3f}" == "0.333"
-
-
 
 
 def test_lesson_3_digits_in_binary():

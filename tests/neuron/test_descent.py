@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from twofold.errors import ConfigError
+from twofold.errors import ConfigError, Diverged
 from twofold.neuron.convolution import ConvolutionalNetwork
-from twofold.neuron.descent import Diverged, Settings, outputs, shifted, train
+from twofold.neuron.descent import Settings, outputs, shifted, train
 from twofold.neuron.images import Images
 from twofold.neuron.network import Network
 

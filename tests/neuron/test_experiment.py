@@ -8,7 +8,7 @@ import signal
 import numpy as np
 import pytest
 
-from twofold.errors import ConfigError, TwofoldError
+from twofold.errors import ConfigError, Diverged
 from twofold.interrupts import Interrupted
 from twofold.neuron.descent import Settings
 from twofold.neuron.experiment import CONVOLUTIONAL, Plan, begin, figures, run, usual_rate
@@ -85,7 +85,7 @@ def test_the_handler_of_ctrl_c_is_given_back(tmp_path):
 
 def test_a_run_that_diverges_stops_with_the_way_out(tmp_path):
     plan = Plan((8,), "relu", "squared", "he", settings=Settings(1e6, batch=5, epochs=20, decay=0.01))
-    with pytest.raises(TwofoldError, match="try a learning rate of 2e"):
+    with pytest.raises(Diverged, match="try a learning rate of 2e"):
         run(plan, bars(), tmp_path)
 
 

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twofold.errors import ConfigError, TwofoldError
+from twofold.errors import ConfigError, Diverged
 from twofold.neuron import MLP, SGD, Layer, Neuron, Value, cross_entropy, decay, hinge, mean, softmax, squared_error
 
 TORCH = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid, "linear": lambda x: x}
@@ -170,7 +170,7 @@ def test_descent_that_diverges_says_so_and_changes_nothing():
     a, b = Value(1.0), Value(2.0)
     sgd = SGD([a, b], 0.5)
     a.grad, b.grad = 1.0, math.nan
-    with pytest.raises(TwofoldError, match=r"diverged: parameter 1 is 2 and .* nan; try a learning rate below 0\.5"):
+    with pytest.raises(Diverged, match=r"diverged: parameter 1 is 2 and .* nan; try a learning rate below 0\.5"):
         sgd.step()
     assert (a, b) == (1.0, 2.0)
 
@@ -178,7 +178,7 @@ def test_descent_that_diverges_says_so_and_changes_nothing():
 def test_a_run_that_diverges_stops():
     x = Value(1.0)
     sgd = SGD([x], 1.5)
-    with pytest.raises(TwofoldError, match="diverged"):
+    with pytest.raises(Diverged, match="diverged"):
         for _ in range(5000):
             sgd.zero_grad()
             (x * x).backward()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twofold.errors import ConfigError, TwofoldError
+from twofold.errors import ConfigError, Diverged, TwofoldError
 from twofold.neuron import MLP, Tape, Value, cross_entropy, decay, hinge, squared_error, topological
 
 from .expressions import expressions, method
@@ -206,5 +206,5 @@ def test_what_is_no_finite_number_is_found_and_named():
     with pytest.raises(TwofoldError, match="row 0 comes to nan: its inputs"):
         tape.forward([[math.nan]])
     tape.parameters = [math.inf]
-    with pytest.raises(TwofoldError, match="descent has diverged; lower the learning rate"):
+    with pytest.raises(Diverged, match="descent has diverged; lower the learning rate"):
         tape.forward([[1.0]])

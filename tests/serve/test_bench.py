@@ -7,7 +7,8 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from twofold.neuron.descent import Diverged, Settings, train
+from twofold.errors import Diverged
+from twofold.neuron.descent import Settings, train
 from twofold.neuron.images import Digits, Images
 from twofold.serve.bench import Bench, Benches, Choice
 

@@ -18,19 +18,15 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from twofold.errors import ConfigError, TwofoldError
+from twofold.errors import ConfigError, Diverged
 from twofold.neuron.images import Images
 from twofold.neuron.network import Array
 
 __all__ = [
-    "Diverged", "Gradient", "Learner", "Settings", "Step", "accuracy", "outputs", "shifted", "steps_per_epoch", "train",
+    "Gradient", "Learner", "Settings", "Step", "accuracy", "outputs", "shifted", "steps_per_epoch", "train",
 ]
 
 _CHUNK = 500  # images that are measured at a time
-
-
-class Diverged(TwofoldError):
-    """The cost runs away."""
 
 
 class Gradient(Protocol):

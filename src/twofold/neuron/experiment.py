@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from twofold.atomic import atomic_write
-from twofold.errors import ConfigError
+from twofold.errors import ConfigError, Diverged
 from twofold.interrupts import Interrupted, interrupt_as_event
 from twofold.neuron.convolution import ConvolutionalNetwork
-from twofold.neuron.descent import Diverged, Settings, Step, steps_per_epoch, train
+from twofold.neuron.descent import Settings, Step, steps_per_epoch, train
 from twofold.neuron.images import Digits
 from twofold.neuron.network import ACTIVATIONS, INITIALISATIONS, LOSSES, Network
 from twofold.neuron.saved import AnyNetwork, load, load_arrays, save

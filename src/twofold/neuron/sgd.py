@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from twofold.errors import ConfigError, TwofoldError
+from twofold.errors import ConfigError, Diverged
 from twofold.neuron.value import Value
 
 __all__ = ["SGD"]
@@ -46,12 +46,12 @@ class SGD:
             parameter.grad = 0.0
 
     def step(self) -> None:
-        """Raises TwofoldError, before anything is changed, when a parameter would become no number, or a huge one."""
+        """Raises Diverged, before anything is changed, when a parameter would become no number, or a huge one."""
         moved, velocities = [], []
         for i, (parameter, velocity) in enumerate(zip(self.parameters, self.velocity, strict=True)):
             velocity = self.momentum * velocity - self._learning_rate * parameter.grad
             if not abs(parameter.data + velocity) < _FAR:
-                raise TwofoldError(
+                raise Diverged(
                     f"descent has diverged: parameter {i} is {parameter.data:g} and its gradient {parameter.grad:g}; "
                     f"try a learning rate below {self._learning_rate:g}"
                 )

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from twofold.errors import ConfigError, TwofoldError
+from twofold.errors import ConfigError, Diverged, TwofoldError
 from twofold.neuron.instructions import Memory
 from twofold.neuron.plan import ONES, Plan
 from twofold.neuron.value import Value, topological
@@ -79,7 +79,7 @@ class Tape:
         """The output for each row of inputs [n, inputs]: [n], or [n, outputs] of several.
 
         Without inputs there are no rows to give, and n is 1. Raises ConfigError for rows of another width and
-        TwofoldError when an output is no finite number.
+        TwofoldError when an output is no finite number: Diverged where the parameters are none.
         """
         inputs = self._checked(rows)
         n = len(inputs)
@@ -93,7 +93,7 @@ class Tape:
                 instruction.forward(self._memory)
         found = np.stack([np.broadcast_to(place.of(self._memory)[0], n) for place in self._plan.places], axis=1)
         if not np.isfinite(found).all():
-            raise TwofoldError(self._what_went_wrong(found))
+            raise self._what_went_wrong(found)
         return found[:, 0] if self._one else found
 
     def gradients(self, rows: ArrayLike | None = None) -> tuple[float, Array]:
@@ -125,19 +125,19 @@ class Tape:
             )
         return inputs
 
-    def _what_went_wrong(self, found: Array) -> str:
+    def _what_went_wrong(self, found: Array) -> TwofoldError:
         row = int(np.argwhere(~np.isfinite(found))[0, 0])
         said = f"row {row} comes to {found[row][~np.isfinite(found[row])][0]}"
         if not np.isfinite(self._memory.rows[1 : 1 + self._width, row]).all():
-            return f"{said}: its inputs are not all finite numbers"
+            return TwofoldError(f"{said}: its inputs are not all finite numbers")
         if not np.isfinite(self.parameters).all():
-            return f"{said}: the parameters are not all finite, so descent has diverged; lower the learning rate"
+            return Diverged(f"{said}: parameters are not finite, so descent has diverged; lower the learning rate")
         for instruction in self._plan.instructions:
             values: Any = instruction.out.of(self._memory)
             values = values[..., row] if instruction.out.row else values
             if not np.isfinite(values).all():
-                return f"{said}: {instruction.name!r} is the first operation to give no finite number"
-        return said
+                return TwofoldError(f"{said}: {instruction.name!r} is the first operation to give no finite number")
+        return TwofoldError(said)
 
 
 def _numbers(values: ArrayLike | None) -> Array:

@@ -14,7 +14,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from twofold.neuron.descent import Diverged, Settings, Step, steps_per_epoch, train
+from twofold.errors import Diverged
+from twofold.neuron.descent import Settings, Step, steps_per_epoch, train
 from twofold.neuron.images import Digits
 from twofold.neuron.network import Network
 from twofold.neuron.scoring import score

@@ -12,7 +12,8 @@ from collections.abc import AsyncGenerator
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
-from twofold.neuron.descent import Diverged, Settings
+from twofold.errors import Diverged
+from twofold.neuron.descent import Settings
 from twofold.serve.bench import ON_SLICE, Bench, Choice, Told
 from twofold.serve.events import DONE, EventStream, event
 from twofold.serve.exhibit import Exhibit

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from twofold.errors import TwofoldError
+from twofold.errors import Diverged
 from twofold.train.distributed import Group
 from twofold.train.optimiser import Optimiser
 
@@ -49,7 +49,7 @@ def run_steps(
 ) -> Iterator[Step]:
     """Steps first, first + 1, … without end. `batch_at(step * accumulate + k)` is the k-th part of a step's batch.
 
-    Raises TwofoldError when the loss is no longer a number.
+    Raises Diverged when the loss is no longer a number.
     """
     group = group or Group()
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -64,7 +64,7 @@ def run_steps(
         mean = group.mean_gradients(parameters, total)
         norm = torch.nn.utils.clip_grad_norm_(parameters, clip if clip > 0 else float("inf"))
         if not bool(torch.isfinite(norm)) or mean != mean:
-            raise TwofoldError(
+            raise Diverged(
                 f"the loss is {mean} and the gradient's norm {float(norm)} at step {step}: training has diverged; "
                 "lower the learning rate and resume from the last checkpoint"
             )
