@@ -13,7 +13,7 @@ __all__ = ["Z", "wilson"]
 Z = 1.959963984540054  # of a 95 % interval
 
 
-def wilson(right: int, n: int) -> tuple[float, float]:
+def wilson(right: float, n: int) -> tuple[float, float]:
     """The 95 % interval of a share; (0, 1) where nothing was asked."""
     if n == 0:
         return 0.0, 1.0

@@ -50,11 +50,13 @@ def read(path: Path, on_problem: Problem | None = None) -> Iterator[Conversation
 
 
 def read_records(
-    path: Path, make: Callable[[Any], Made | None], on_problem: Problem | None = None
+    path: Path, make: Callable[[Any], Made | None], on_problem: Problem | None = None, *,
+    line: Callable[[str], Any] | None = None,
 ) -> Generator[Made, None, int]:
     """What `make` makes of each record of a file; None passes over it. Returns how many were not passed over.
 
-    Problems as `read` has them: what `make` raises is a ConfigError.
+    `line` makes a record of a line that is not JSON; without it, that is a question, a tab and its answer. Problems as
+    `read` has them: what `make` raises is a ConfigError.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -63,7 +65,7 @@ def read_records(
     except UnicodeDecodeError as error:
         raise SourceError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     found, meant = False, 0
-    for line, record in _records(text):
+    for number, record in _records(text, line or _tabbed):
         found = True
         try:
             if (made := make(_said(record))) is not None:
@@ -71,7 +73,7 @@ def read_records(
                 yield made
         except ConfigError as error:
             meant += 1
-            wrong = FileFormatError(f"{path}, line {line}: {error}")
+            wrong = FileFormatError(f"{path}, line {number}: {error}")
             if on_problem is None:
                 raise wrong from error
             on_problem(wrong)
@@ -183,7 +185,7 @@ def _loaded(value: Any, what: str) -> Any:
         raise ConfigError(f"{what} should be JSON, but this is {value!r:.60}") from error
 
 
-def _records(text: str) -> Iterator[tuple[int, Any]]:
+def _records(text: str, plain: Callable[[str], Any]) -> Iterator[tuple[int, Any]]:
     """The records with their lines; one that cannot be had is an exception that says why."""
     first = text.lstrip()[:1]
     if re.match(r"\s*(\[\s*([{\]]|$)|\{\s*\n)", text):  # an array, or objects over many lines
@@ -191,7 +193,7 @@ def _records(text: str) -> Iterator[tuple[int, Any]]:
         return
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
-            yield number, _parsed(line) if first == "{" else _tabbed(line)
+            yield number, _parsed(line) if first == "{" else plain(line)
 
 
 def _parsed(line: str) -> Any:
