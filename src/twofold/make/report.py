@@ -9,38 +9,36 @@ block that no sign in it can end, and the page's own policy lets the browser run
 from __future__ import annotations
 
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from twofold.atomic import atomic_write
 from twofold.make import report_opening, report_sources, report_training
 from twofold.make.report_data import Run, number_at, read_run
-from twofold.make.report_html import Html, code, join, json_block, page_file, script_hash, tag
+from twofold.make.report_html import Html, code, join, page, tag
 
 __all__ = ["render", "write_report"]
 
 
 def write_report(folder: Path) -> Path:
     """Write `folder`/report.html from the files of the run in `folder`, whichever of them are there."""
-    page = folder / "report.html"
-    atomic_write(page, render(read_run(folder)).encode("utf-8", "replace"))
-    return page
+    path = folder / "report.html"
+    atomic_write(path, render(read_run(folder)).encode("utf-8", "replace"))
+    return path
 
 
 def render(run: Run) -> str:
-    script = page_file("plot.js") + page_file("common.js") + page_file("page.js")
     made = run.results.get("made")
-    return Template(page_file("page.html")).substitute(
-        name=join([run.name]),
-        style=page_file("page.css"), script=script, script_hash=script_hash(script), data=json_block(run.for_page()),
-        made=tag("span", f" · {made[:10]}") if isinstance(made, str) else "",
-        version=_version(run), context=f"{number_at(run.results, 'context') or _context(run):.0f}",
+    parts = dict(
+        name=join([run.name]), made=tag("span", f" · {made[:10]}") if isinstance(made, str) else Html(),
+        version=_version(run), context=Html(f"{number_at(run.results, 'context') or _context(run):.0f}"),
         headline=report_opening.headline(run), facts=report_opening.facts(run), reached=report_opening.reached(run),
         samples=report_opening.samples(run), course=report_opening.course(run),
         learned=report_training.learned(run), plan=report_training.plan(run), speed=report_training.speed(run),
         waterfall=report_sources.waterfall(run), parameters=report_sources.parameters(run),
         run_it=report_sources.run_it(run), lineage=report_sources.lineage(run), **_codes(),
     )
+    title = f"{run.name} · a language model in two files"
+    return page("page", parts, title=title, heading=run.name, data=run.for_page())
 
 
 def _codes() -> dict[str, Html]:

@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import numpy as np
@@ -20,11 +19,9 @@ from twofold.make.report_html import (
     code,
     figure,
     join,
-    json_block,
-    page_file,
+    page,
     plot,
     row,
-    script_hash,
     table,
     tag,
 )
@@ -43,16 +40,13 @@ _MISTAKES = 24
 
 def write_report(folder: Path, plan: Plan, digits: Digits, outcome: Outcome) -> Path:
     """Write `folder`/report.html."""
-    page = folder / "report.html"
-    atomic_write(page, render(plan, digits, outcome))
-    return page
+    path = folder / "report.html"
+    atomic_write(path, render(plan, digits, outcome))
+    return path
 
 
 def render(plan: Plan, digits: Digits, outcome: Outcome) -> str:
-    script = page_file("plot.js") + page_file("common.js") + page_file("digits.js")
-    return Template(page_file("digits.html")).substitute(
-        style=page_file("page.css") + page_file("digits.css"), script=script, script_hash=script_hash(script),
-        data=json_block({"costs": outcome.costs, "measured": outcome.measured, "n": outcome.score.n}),
+    parts = dict(
         headline=_headline(plan, digits, outcome), facts=_facts(plan, outcome), learned=_learned(plan, digits, outcome),
         confusion=_confusion(outcome), mistakes=_mistakes(digits, outcome), looks=_looks(outcome),
         noise=_noise(outcome), lineage=_lineage(plan, digits),
@@ -60,6 +54,8 @@ def render(plan: Plan, digits: Digits, outcome: Outcome) -> str:
         code_reached=code("intervals.py:wilson", "neuron/scoring.py:score"),
         code_noise=code("neuron/scoring.py:noise"),
     )  # fmt: skip
+    data = {"costs": outcome.costs, "measured": outcome.measured, "n": outcome.score.n}
+    return page("digits", parts, title="Reading digits · twofold", heading="Reading digits", data=data)
 
 
 def _headline(plan: Plan, digits: Digits, outcome: Outcome) -> Html:

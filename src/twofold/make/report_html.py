@@ -10,13 +10,14 @@ import base64
 import hashlib
 import html
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
+from string import Template
 from typing import Any
 
 __all__ = [
-    "Html", "bar", "cell", "code", "figure", "group", "join", "json_block", "note", "page_file", "part", "plot",
-    "row", "script_hash", "table", "tag",
+    "Html", "bar", "cell", "code", "figure", "group", "join", "json_block", "note", "page", "part", "plot", "row",
+    "table", "tag",
 ]
 
 _EMPTY = {"br", "img", "input"}
@@ -70,14 +71,22 @@ def _source(place: str) -> str:
     return f"# twofold/{path}\n" + "\n".join(line[indent:] for line in lines)
 
 
-def page_file(name: str) -> str:
-    """A file of the page."""
+def page(name: str, parts: Mapping[str, Html], *, title: Any, heading: Any, data: Any) -> str:
+    """The report `name`: page/NAME.html with its places filled, in the frame that all reports have.
+
+    NAME.js is its script, which draws `data`; digits.css is what only the digits' report needs.
+    """
+    style = _file("page.css") + (_file("digits.css") if name == "digits" else "")
+    script = _file("plot.js") + _file("common.js") + _file(f"{name}.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return Template(_file("frame.html")).substitute(
+        title=join([title]), heading=join([heading]), style=style, script=script, data=json_block(data),
+        script_hash=f"'sha256-{digest}'", content=Template(_file(f"{name}.html")).substitute(parts),
+    )  # fmt: skip
+
+
+def _file(name: str) -> str:
     return (files("twofold.make") / "page" / name).read_text(encoding="utf-8")
-
-
-def script_hash(script: str) -> str:
-    """As a content security policy names a script."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 def note(text: str) -> Html:
