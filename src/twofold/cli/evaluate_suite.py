@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +10,10 @@ from twofold.cli.output import console, note, print_json
 from twofold.errors import ConfigError
 
 if TYPE_CHECKING:
-    from twofold.agent.tool import Tool
-    from twofold.engine.open import Engine
-    from twofold.engine.service import Service
     from twofold.evals.questions import Suite
     from twofold.evals.results import Results
 
 __all__ = ["evaluate_suite"]
-
-SIDE_BY_SIDE = 8
 
 
 def evaluate_suite(
@@ -59,42 +54,11 @@ def _suite(name: str) -> Suite:
 def _measured(
     model: str, suite: Suite, n: int, tools: str, plain: bool, backend: str, device: str
 ) -> Results:
-    from twofold.agent.offering import offered
-    from twofold.engine.open import open_model
-    from twofold.engine.service import Service
-    from twofold.evals.asking import ask
+    from twofold.make.examination import examine
 
-    screen = console(stderr=True)
-    with screen.status(f"reading {model}"):
-        engine = open_model(model, backend, device, tell=note)  # type: ignore[arg-type]
-    may_call = offered(tools, engine)
-    with screen.status(f"asking {model}") as status, Service(engine, slots=SIDE_BY_SIDE) as service:
-        return ask(suite, engine, _writer(engine, service, n, may_call), model=model, plain=plain,
-                   side_by_side=SIDE_BY_SIDE, tools=tuple(tool.name for tool in may_call),
-                   progress=lambda done, of: status.update(f"asking {model}: {done} of {of}"))  # fmt: skip
-
-
-def _writer(
-    engine: Engine, service: Service, n: int, tools: Sequence[Tool]
-) -> Callable[[Sequence[Mapping[str, Any]]], str]:
-    """Answers a conversation, the likeliest token each time; a base model goes on from its text to the line end."""
-    from twofold.agent.loop import answer
-    from twofold.contracts import Sampling
-    from twofold.engine.request import Request
-    from twofold.evals.asking import plain_prompt
-
-    greedy = Sampling(temperature=0)
-    if engine.chat_template is not None:
-        return lambda messages: answer(service, messages, tools, n=n, sampling=greedy).text
-
-    def go_on(messages: Sequence[Mapping[str, Any]]) -> str:
-        request = Request(tuple(engine.prompt(plain_prompt(messages))), n, greedy, stop=("\n",))
-        pieces = list(service.stream(request))
-        if pieces[-1].error is not None:
-            raise pieces[-1].error
-        return "".join(piece.text for piece in pieces)
-
-    return go_on
+    with console(stderr=True).status(f"reading {model}") as status:
+        return examine(model, suite, n=n, tools=tools, plain=plain, backend=backend, device=device, tell=note,  # type: ignore[arg-type]
+                       progress=lambda done, of: status.update(f"asking {model}: {done} of {of}"))  # fmt: skip
 
 
 def _keep(out: Path, figures: Mapping[str, Any], page: str) -> None:
