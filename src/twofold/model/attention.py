@@ -20,8 +20,9 @@ from twofold.model.config import ModelConfig
 from twofold.model.linear import linear
 from twofold.model.norm import make_norm
 from twofold.model.positions import rotate
+from twofold.model.tap import ON_REQUEST, Tap, by_position, untouched
 
-__all__ = ["Attention", "attend"]
+__all__ = ["Attention", "attend", "scores"]
 
 _SHORT = 512  # contexts up to here are attended in bands when training is compiled for a CPU
 
@@ -44,6 +45,18 @@ def attend(
     return F.scaled_dot_product_attention(q, k, v, attn_mask=visible)
 
 
+def scores(
+    q: Float[Tensor, "b h q e"], k: Float[Tensor, "b h k e"], visible: Bool[Tensor, "b 1 q k"] | None = None
+) -> Float[Tensor, "b h q k"]:
+    """q kᵀ / sqrt(d_head) in float32, and -inf where a query may not look; the last query stands at the last key."""
+    if visible is None:
+        shape, offset = (q.shape[-2], k.shape[-2]), k.shape[-2] - q.shape[-2]
+        hidden = torch.ones(shape, dtype=torch.bool, device=q.device).triu(offset + 1)
+    else:
+        hidden = ~visible
+    return ((q @ k.mT).float() / q.shape[-1] ** 0.5).masked_fill(hidden, float("-inf"))
+
+
 def _attend_in_bands(
     q: Float[Tensor, "b h s e"], k: Float[Tensor, "b h s e"], v: Float[Tensor, "b h s e"]
 ) -> Float[Tensor, "b h s e"]:
@@ -52,15 +65,29 @@ def _attend_in_bands(
     edges = sorted({0, s // 2, s})
     bands = []
     for low, high in pairwise(edges):
-        scores = (q[..., low:high, :] @ k[..., :high, :].mT).float() / q.shape[-1] ** 0.5
-        future = torch.ones(high - low, high, dtype=torch.bool, device=q.device).triu(low + 1)
-        bands.append(scores.masked_fill(future, float("-inf")).softmax(-1).to(q.dtype) @ v[..., :high, :])
+        pattern = scores(q[..., low:high, :], k[..., :high, :]).softmax(-1)
+        bands.append(pattern.to(q.dtype) @ v[..., :high, :])
     return torch.cat(bands, dim=-2)
+
+
+def _attend_watched(
+    tap: Tap, q: Float[Tensor, "b h q e"], k: Float[Tensor, "b h k e"], v: Float[Tensor, "b h k e"],
+    visible: Bool[Tensor, "b 1 q k"] | None,
+) -> Float[Tensor, "b h q e"]:
+    """As `attend`, with scores and pattern shown where that is asked for. Where they were changed, they are used."""
+    if not tap.wants("hook_attn_scores", "hook_pattern"):
+        return attend(q, k, v, visible)
+    made = scores(q, k, visible)
+    kept = tap("hook_attn_scores", made)
+    pattern = kept.softmax(-1)
+    used = tap("hook_pattern", pattern)
+    return attend(q, k, v, visible) if kept is made and used is pattern else used.to(v.dtype) @ v
 
 
 class Attention(nn.Module):
     """W_Q [h·e, d], W_K and W_V [kv·e, d], W_O [d, h·e]; applied as x W^T."""
 
+    tap: Tap | None = None
     W_Q: nn.Parameter
     W_K: nn.Parameter
     W_V: nn.Parameter
@@ -93,12 +120,17 @@ class Attention(nn.Module):
         b, s, _ = x.shape
         biases: list[Tensor] = [bias for bias in (self.b_Q, self.b_K, self.b_V) if bias is not None]
         bias = torch.cat(biases).to(x.dtype) if biases else None
-        heads = linear(x, (self.W_Q, self.W_K, self.W_V), bias).view(b, s, -1, self.d_head).transpose(1, 2)
-        q, k, v = heads.split((self.n_heads, self.n_kv_heads, self.n_kv_heads), dim=1)
+        watch = self.tap
+        tap = watch or untouched
+        heads = linear(x, (self.W_Q, self.W_K, self.W_V), bias).view(b, s, -1, self.d_head)
+        q, k, v = heads.split((self.n_heads, self.n_kv_heads, self.n_kv_heads), dim=2)
+        q, k, v = tap("hook_q", q), tap("hook_k", k), tap("hook_v", v)
         if self.q_norm is not None and self.k_norm is not None:
             q, k = self.q_norm(q), self.k_norm(k)
+        q, k, v = by_position(q), by_position(k), by_position(v)
         if table is not None:
             q, k = rotate(q, *table), rotate(k, *table)
+            q, k = tap("hook_rot_q", q, by_position), tap("hook_rot_k", k, by_position)
         if cache is not None:
             if cache:
                 k, v = torch.cat((cache["k"], k), dim=2), torch.cat((cache["v"], v), dim=2)
@@ -106,5 +138,18 @@ class Attention(nn.Module):
         if self.n_kv_heads != self.n_heads:
             group = self.n_heads // self.n_kv_heads
             k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
-        z = attend(q, k, v, visible).transpose(1, 2).reshape(b, s, -1)
-        return linear(z, (self.W_O,), None if self.b_O is None else self.b_O.to(x.dtype))
+        z = attend(q, k, v, visible) if watch is None else _attend_watched(watch, q, k, v, visible)
+        z = tap("hook_z", by_position(z))
+        out = linear(z.reshape(b, s, -1), (self.W_O,), None if self.b_O is None else self.b_O.to(x.dtype))
+        return out if watch is None or not watch.wants(ON_REQUEST) else self._by_head(watch, z, out)
+
+    def _by_head(
+        self, tap: Tap, z: Float[Tensor, "b s h e"], out: Float[Tensor, "b s d"]
+    ) -> Float[Tensor, "b s d"]:
+        """`out`, or, where what single heads write was changed, the sum of that."""
+        alone = torch.eye(self.n_heads, dtype=z.dtype, device=z.device)[:, :, None] * z[:, :, None]
+        each = linear(alone.flatten(-2), (self.W_O,))  # [b, s, h, d]
+        given = tap(ON_REQUEST, each)
+        if given is each:
+            return out
+        return given.sum(2) if self.b_O is None else given.sum(2) + self.b_O.to(out.dtype)

@@ -12,11 +12,14 @@ from twofold.model.attention import Attention
 from twofold.model.config import ModelConfig
 from twofold.model.mlp import MLP
 from twofold.model.norm import make_norm
+from twofold.model.tap import Tap, untouched
 
 __all__ = ["Block"]
 
 
 class Block(nn.Module):
+    tap: Tap | None = None
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.ln1 = make_norm(config.norm, config.d_model, config.norm_eps, config.bias)
@@ -33,5 +36,10 @@ class Block(nn.Module):
         cache: dict[str, Tensor] | None = None,
         visible: Bool[Tensor, "b 1 s s"] | None = None,
     ) -> Float[Tensor, "b s d"]:
-        x = x + self.attn(self.ln1(x), table, cache, visible)
-        return x if self.mlp is None or self.ln2 is None else x + self.mlp(self.ln2(x))
+        tap = self.tap or untouched
+        x = tap("hook_resid_pre", x)
+        x = x + tap("hook_attn_out", self.attn(self.ln1(x), table, cache, visible))
+        if self.mlp is not None and self.ln2 is not None:
+            x = tap("hook_resid_mid", x)
+            x = x + tap("hook_mlp_out", self.mlp(self.ln2(x)))
+        return tap("hook_resid_post", x)

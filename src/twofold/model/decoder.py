@@ -18,6 +18,7 @@ from twofold.model.config import ModelConfig
 from twofold.model.norm import make_norm
 from twofold.model.packed import Packed
 from twofold.model.positions import rotary_at, rotary_table
+from twofold.model.tap import Tap, untouched
 
 __all__ = ["Decoder", "KVCache", "initialise"]
 
@@ -26,6 +27,8 @@ KVCache = list[dict[str, Tensor]]
 
 class Decoder(nn.Module):
     """W_E and W_U are [v, d]; when tied, they are the same parameter."""
+
+    tap: Tap | None = None
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -47,9 +50,11 @@ class Decoder(nn.Module):
         """
         start = cache[0]["k"].shape[2] if cache and cache[0] else 0
         s = ids.shape[1]
-        x = F.embedding(ids, self.W_E).to(dtype)
+        tap = self.tap or untouched
+        x = tap("hook_embed", F.embedding(ids, self.W_E).to(dtype))
         if self.W_pos is not None:
-            x = x + (self.W_pos[start : start + s] if packed is None else self.W_pos[packed.positions]).to(dtype)
+            at = self.W_pos[start : start + s] if packed is None else self.W_pos[packed.positions]
+            x = x + tap("hook_pos_embed", at.to(dtype))
         table = None
         if self.config.positions == "rotary" and self.blocks:
             d_head, base = self.config.d_head, self.config.rope_base

@@ -14,12 +14,15 @@ from torch import Tensor, nn
 
 from twofold.model.config import ModelConfig
 from twofold.model.linear import linear
+from twofold.model.tap import Tap, untouched
 
 __all__ = ["MLP"]
 
 
 class MLP(nn.Module):
     """W_in and W_gate [f, d], W_out [d, f]; applied as x W^T."""
+
+    tap: Tap | None = None
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -31,12 +34,14 @@ class MLP(nn.Module):
         self.b_out = nn.Parameter(torch.zeros(config.d_model)) if config.bias else None
 
     def forward(self, x: Float[Tensor, "b s d"]) -> Float[Tensor, "b s d"]:
+        tap = self.tap or untouched
         b_in = None if self.b_in is None else self.b_in.to(x.dtype)
         b_out = None if self.b_out is None else self.b_out.to(x.dtype)
         if self.W_gate is not None:
             gate, up = linear(x, (self.W_gate, self.W_in)).chunk(2, dim=-1)
+            gate, up = tap("hook_pre", gate), tap("hook_pre_linear", up)
             hidden = F.silu(gate) * (up if b_in is None else up + b_in)
         else:
-            hidden = linear(x, (self.W_in,), b_in)
+            hidden = tap("hook_pre", linear(x, (self.W_in,), b_in))
             hidden = F.gelu(hidden, approximate="tanh") if self.kind == "gelu" else F.relu(hidden).square()
-        return linear(hidden, (self.W_out,), b_out)
+        return linear(tap("hook_post", hidden), (self.W_out,), b_out)

@@ -12,21 +12,29 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from twofold.model.tap import Tap, untouched
+
 __all__ = ["LayerNorm", "RMSNorm", "make_norm"]
 
 
 class RMSNorm(nn.Module):
+    tap: Tap | None = None
+
     def __init__(self, width: int, eps: float) -> None:
         super().__init__()
         self.eps = eps
         self.w = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
-        x32 = x.float()
-        return (x32 * torch.rsqrt(x32.square().mean(-1, keepdim=True) + self.eps) * self.w).to(x.dtype)
+        tap, x32 = self.tap or untouched, x.float()
+        inverse = torch.rsqrt(x32.square().mean(-1, keepdim=True) + self.eps)
+        normalized = tap("hook_normalized", x32 * tap("hook_scale", inverse, torch.reciprocal))
+        return (normalized * self.w).to(x.dtype)
 
 
 class LayerNorm(nn.Module):
+    tap: Tap | None = None
+
     def __init__(self, width: int, eps: float, bias: bool) -> None:
         super().__init__()
         self.eps = eps
@@ -34,9 +42,10 @@ class LayerNorm(nn.Module):
         self.b = nn.Parameter(torch.zeros(width)) if bias else None
 
     def forward(self, x: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
-        x32 = x.float()
+        tap, x32 = self.tap or untouched, x.float()
         centred = x32 - x32.mean(-1, keepdim=True)
-        y = centred * torch.rsqrt(centred.square().mean(-1, keepdim=True) + self.eps) * self.w
+        inverse = torch.rsqrt(centred.square().mean(-1, keepdim=True) + self.eps)
+        y = tap("hook_normalized", centred * tap("hook_scale", inverse, torch.reciprocal)) * self.w
         return (y if self.b is None else y + self.b).to(x.dtype)
 
 
