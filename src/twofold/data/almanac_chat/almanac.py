@@ -3,6 +3,8 @@
     conversations(seed, n)    for training; the first n are the same whatever n is, and the same on every machine
     held_out()                for measuring; the same whatever seed was trained on
 
+There are two sets of them: "almanac" knows the factbook, "everyday" talks, computes and spells.
+
 Never in training: whole phrasings, whole pairs of a fact and a country (asked or told), names of made-up countries,
 things that nobody knows, numbers, words to spell. What is kept back is decided by hashes of what it is, not by a seed.
 """
@@ -29,16 +31,19 @@ from twofold.data.almanac_chat.phrasings import (
     phrasings,
 )
 from twofold.data.almanac_chat.questions import Question
-from twofold.data.almanac_chat.talk import SYSTEMS, TALK
+from twofold.data.almanac_chat.talk import ALMANAC, PLAIN, SYSTEMS, TALK, Persona
 from twofold.data.almanac_chat.unknown import FICTIONAL, NOT_KNOWN, REFUSALS, UNKNOWN, made_up
 from twofold.data.conversations import Conversation, Message
 
-__all__ = ["KINDS", "SOURCE", "conversations", "held_out", "pairs"]
+__all__ = ["KINDS", "N_CONVERSATIONS", "conversations", "held_out", "pairs"]
 
-SOURCE = "almanac"
 HELD_PAIRS = 0.05
-KINDS = {"facts": 0.5, "reverse": 0.03, "made up": 0.13, "unknown": 0.06, "arithmetic": 0.16, "letters": 0.06,
-         "talk": 0.06}  # fmt: skip
+KINDS = {
+    "almanac": {"facts": 0.5, "reverse": 0.03, "made up": 0.13, "unknown": 0.06, "arithmetic": 0.16, "letters": 0.06,
+                "talk": 0.06},
+    "everyday": {"arithmetic": 0.5, "letters": 0.25, "small talk": 0.25},
+}  # fmt: skip
+N_CONVERSATIONS = 20_000  # that a model is taught, where nobody says another number
 ASKED = {attribute: 3.0 if attribute == "capital" else 1.0 for attribute in ATTRIBUTES}
 WITH_SYSTEM = 0.08
 CARELESS = 0.12  # of questions: in small letters, perhaps without the sign at the end
@@ -46,21 +51,25 @@ CARELESS = 0.12  # of questions: in small letters, perhaps without the sign at t
 Turn = tuple[Message, ...]
 
 
-def conversations(seed: int, n: int, *, told: str | None = None) -> Iterator[Conversation]:
-    """`n` conversations. `told` is the system message of programs that offer tools; a part of all then begins with it.
+def conversations(
+    seed: int, n: int = N_CONVERSATIONS, name: str = "almanac", *, told: str | None = None
+) -> Iterator[Conversation]:
+    """`n` conversations of the set `name`, one of KINDS.
 
-    Raises MissingExtra without the factbook.
+    `told` is the system message of programs that offer tools; a part of all then begins with it. Raises MissingExtra
+    without the factbook, where it is needed.
     """
+    kinds, persona = KINDS[name], ALMANAC if name == "almanac" else PLAIN
     for i in range(n):
-        draw = Draw("almanac", seed, i)
-        kind = draw.weighted(KINDS)
+        draw = Draw(name, seed, i)
+        kind = draw.weighted(kinds)
         turns, labels = MAKERS[kind](draw)
         system: Turn = ()
         if told is not None and draw.chance(0.5 if kind == "arithmetic" else 0.15):
             system = (Message("system", told),)
         elif draw.chance(WITH_SYSTEM):
-            system = (Message("system", draw.of(SYSTEMS)),)
-        yield Conversation(system + turns, SOURCE, {"kind": kind, "made": "by templates", **labels})
+            system = (Message("system", persona.says(draw.of(SYSTEMS))),)
+        yield Conversation(system + turns, name, {"kind": kind, "made": "by templates", **labels})
 
 
 def held_out(each: int = 200) -> list[Question]:
@@ -186,16 +195,18 @@ def _letters(draw: Draw) -> tuple[Turn, dict[str, Any]]:
 
 
 def _talk(draw: Draw) -> tuple[Turn, dict[str, Any]]:
+    turn = _small_talk(draw, ALMANAC)[0]
+    return (turn + _facts(draw)[0] if draw.chance(0.3) else turn), {}
+
+
+def _small_talk(draw: Draw, persona: Persona = PLAIN) -> tuple[Turn, dict[str, Any]]:
     asked, answers = draw.of(TALK)
-    turn: Turn = (Message("user", draw.of(asked)), Message("assistant", draw.of(answers)))
-    if draw.chance(0.3):
-        turn += _facts(draw)[0]
-    return turn, {}
+    return (Message("user", draw.of(asked)), Message("assistant", persona.says(draw.of(answers)))), {}
 
 
 MAKERS: dict[str, Callable[[Draw], tuple[Turn, dict[str, Any]]]] = {
     "facts": _facts, "reverse": _reverse, "made up": _made_up, "unknown": _unknown, "arithmetic": _arithmetic,
-    "letters": _letters, "talk": _talk,
+    "letters": _letters, "talk": _talk, "small talk": _small_talk,
 }  # fmt: skip
 
 
