@@ -21,7 +21,7 @@ from twofold.engine.service import Service
 from twofold.engine.tool_calls import CLOSE, ToolCall, call_begins, tool_calls
 from twofold.engine.tool_prompt import tool_prompt
 
-__all__ = ["Step", "Trace", "answer", "taught"]
+__all__ = ["Step", "Trace", "answer", "called", "introduced", "taught"]
 
 ROOM = 2048  # tokens of context, below which examples would leave too little of it
 
@@ -81,7 +81,7 @@ def answer(
     """
     trace = trace if trace is not None else Trace()
     known = {tool.name: tool for tool in tools}
-    told, begun = _introduced(service.engine, messages, tools)
+    told, begun = introduced(service.engine, messages, tools)
     while True:
         so_far = [*begun, *(message for step in trace.steps for message in step.messages())]
         prompt = tool_prompt(service.engine, so_far, told)
@@ -90,7 +90,7 @@ def answer(
             trace.finish = "calls" if call else trace.finish
             return trace
         trace.text, trace.finish = "", "stopped"
-        step = Step(said, call, _run(known, call))
+        step = Step(said, call, called(known, call))
         trace.steps.append(step)
         tell(step)
 
@@ -101,17 +101,18 @@ def taught(engine: Engine) -> bool:
     return "tool_calls" in template and "tools" not in template
 
 
-def _introduced(
+def introduced(
     engine: Engine, messages: Sequence[Mapping[str, Any]], tools: Sequence[Tool]
 ) -> tuple[list[dict[str, Any]], list[Mapping[str, Any]]]:
-    """What the model is told of the tools, and the conversation, with examples where its template knows no tools."""
+    """What the model is told of the tools, and the conversation, with examples of those that nothing taught it."""
     if taught(engine):
         return [], list(messages)
     told = [tool.described() for tool in tools]
     if "tools" in (engine.chat_template or "") or engine.context < ROOM:
         return told, list(messages)
     at = 1 if messages and messages[0]["role"] == "system" else 0
-    return told, [*messages[:at], *(one for tool in tools for one in tool.examples), *messages[at:]]
+    new = [tool for tool in tools if tool.name not in (engine.tools or ())]
+    return told, [*messages[:at], *(one for tool in new for one in tool.examples), *messages[at:]]
 
 
 def _stretch(
@@ -145,7 +146,8 @@ def _stretch(
     return written, None
 
 
-def _run(known: Mapping[str, Tool], call: ToolCall) -> Outcome:
+def called(known: Mapping[str, Tool], call: ToolCall) -> Outcome:
+    """What comes of a call, of one of the `known` tools by name; an unknown one is an error that the model is told."""
     if call.name not in known:
         return Outcome(f"error: there is no tool {call.name!r:.40}; there are {', '.join(known)}", True, 0.0)
     return known[call.name].run(call.arguments)

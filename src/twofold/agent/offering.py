@@ -8,9 +8,17 @@ from twofold.agent.tool import Tool
 from twofold.engine.open import Engine
 from twofold.errors import ConfigError
 
-__all__ = ["TOOLS", "offered"]
+__all__ = ["TOOLS", "known", "offered"]
 
 TOOLS = {calculator.name: calculator}
+
+
+def known(engine: Engine) -> tuple[Tool, ...]:
+    """The tools that the model was taught to call, as its file names them; where it does not, its template tells."""
+    if engine.chat_template is None:
+        return ()
+    names = engine.tools if engine.tools is not None else tuple(TOOLS) if taught(engine) else ()
+    return tuple(tool for name, tool in TOOLS.items() if name in names)
 
 
 def offered(names: str, engine: Engine) -> tuple[Tool, ...]:
@@ -19,7 +27,7 @@ def offered(names: str, engine: Engine) -> tuple[Tool, ...]:
     Raises ConfigError for a tool that is not there, and for a model that holds no conversations.
     """
     if names == "auto":
-        return tuple(TOOLS.values()) if taught(engine) else ()
+        return known(engine)
     wanted = [] if names == "none" else [name.strip() for name in names.split(",") if name.strip()]
     unknown = next((name for name in wanted if name not in TOOLS), None)
     if unknown is not None:

@@ -40,6 +40,7 @@ VERBS = {
     "pretrain": "Train a model on prepared text.",
     "conversations": "Read, check and write conversations to tune a model on.",
     "finetune": "Teach a model to answer, by conversations.",
+    "label": "Write answers and compare a model's, in the browser; see whether people agree.",
     "export": "Write a model as a Hugging Face folder or a GGUF file.",
     "import": "Bring a Hugging Face folder or a GGUF file in as a model.",
     "digits": "Train a network that reads handwritten digits, and see what it learned.",

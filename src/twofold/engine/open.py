@@ -7,7 +7,7 @@ context is an error. The same rule holds in run.py.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -39,7 +39,10 @@ LONG = 2048  # tokens past which scoring is worth torch's start-up
 
 @dataclass
 class Engine:
-    """An open model. Any number of texts may be generated at the same time: each has its own cache."""
+    """An open model. Any number of texts may be generated at the same time: each has its own cache.
+
+    `tools` are the names of those that it was taught to call; None where its file does not say.
+    """
 
     config: ModelConfig
     tokenizer: Tokenizer
@@ -48,6 +51,7 @@ class Engine:
     chat_template: str | None = None
     path: Path | None = None
     asked: BackendName = "numpy"
+    tools: tuple[str, ...] | None = None
     _scorer: Backend | None = field(default=None, repr=False)
     _refresh: Callable[[], None] | None = field(default=None, repr=False)
 
@@ -179,8 +183,14 @@ def open_model(
 
         chosen = load_backend(path, device, dtype)
     return Engine(
-        about.config, about.tokenizer, chosen, about.tokenizer.add_bos, about.chat_template, path, backend
+        about.config, about.tokenizer, chosen, about.tokenizer.add_bos, about.chat_template, path, backend,
+        _taught(about.lineage),
     )
+
+
+def _taught(lineage: Mapping[str, Any]) -> tuple[str, ...] | None:
+    tools = lineage.get("tools")
+    return tuple(map(str, tools)) if isinstance(tools, list) else None
 
 
 def _native(

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from twofold.errors import TwofoldError
-from twofold.serve import about, learning, pages, reading, tokens
+from twofold.serve import about, labelling, learning, pages, reading, tokens
 from twofold.serve.chat import chat_completions
 from twofold.serve.completions import completions
 from twofold.serve.embeddings import embeddings
@@ -59,6 +59,14 @@ DIGITS = (  # their page's own, which is why /openapi.json leaves them out
     Route("/digits/train", learning.train, methods=["POST"]),
     Route("/digits/landscape", learning.landscape, methods=["POST"]),
 )
+LABELS = (  # the same
+    Route("/label/about", labelling.about, methods=["GET"]),
+    Route("/label/next", labelling.sheet, methods=["POST"]),
+    Route("/label/give", labelling.give, methods=["POST"]),
+    Route("/label/back", labelling.take_back, methods=["POST"]),
+    Route("/label/flag", labelling.flag, methods=["POST"]),
+    Route("/label/counts", labelling.counts, methods=["POST"]),
+)
 PAGES = (
     Route("/", pages.page, methods=["GET"]),
     Route("/pages/manifest.json", pages.manifest, methods=["GET"]),
@@ -69,7 +77,7 @@ PAGES = (
 def application(state: State, *, quiet: bool = False, as_json: bool = False) -> Starlette:
     """The whole server as an ASGI application; when it is shut down its models finish what they have.
 
-    Without a model it answers for the digits and its health only.
+    Without a model it answers for the digits, for labels where there is a desk, and for its health only.
     """
     api = API if any(state.shelf) else [route for route in API if route.path in ("/health", "/metrics")]
 
@@ -78,9 +86,9 @@ def application(state: State, *, quiet: bool = False, as_json: bool = False) -> 
         yield
         await asyncio.to_thread(state.shelf.close, state.settings.closing_seconds)
 
-    known = {route.path for route in (*api, *DIGITS, *PAGES) if "{" not in route.path}
+    known = {route.path for route in (*api, *DIGITS, *LABELS, *PAGES) if "{" not in route.path}
     app = Starlette(
-        routes=[*api, *DIGITS, *PAGES],
+        routes=[*api, *DIGITS, *LABELS, *PAGES],
         middleware=[
             Middleware(Log, meter=state.meter, known=known, quiet=quiet, as_json=as_json),
             Middleware(Guard, settings=state.settings),

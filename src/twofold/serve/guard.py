@@ -21,7 +21,7 @@ from twofold.serve.settings import Settings, is_loopback
 
 __all__ = ["Guard"]
 
-GUARDED = ("/v1/", "/tokenize", "/detokenize", "/tokenizer_info", "/metrics", "/digits/")
+GUARDED = ("/v1/", "/tokenize", "/detokenize", "/tokenizer_info", "/metrics", "/digits/", "/label/")
 
 
 class Guard:

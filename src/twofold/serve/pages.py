@@ -17,6 +17,7 @@ __all__ = ["manifest", "page"]
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "json": "application/json",
          "svg": "image/svg+xml", "png": "image/png", "txt": "text/plain"}  # fmt: skip
 CHAT = {"name": "chat", "title": "Chat", "module": "chat.js", "style": "chat.css"}
+LABEL = {"name": "label", "title": "Label", "module": "label/label.js", "style": "label/label.css"}
 DIGITS = {"name": "digits", "title": "Digits", "module": "digits/digits.js", "style": "digits/digits.css"}
 HEADERS = {
     "Content-Security-Policy": (
@@ -31,8 +32,12 @@ HEADERS = {
 
 
 async def manifest(http: HTTPRequest) -> Response:
-    """The pages that there are, the first of them at /: one to chat on only where there is a model."""
-    return JSONResponse([*([CHAT] if any(state_of(http).shelf) else []), DIGITS], headers=HEADERS)
+    """The pages that there are, the first of them at /: to label on, where there is something to; to chat on, where
+    there is a model, and with `labels` where what is said of its answers is kept; and the digits."""
+    state = state_of(http)
+    label = [LABEL] if state.desk and state.desk.prompts else []
+    chat = [{**CHAT, "labels": state.desk is not None}] if any(state.shelf) else []
+    return JSONResponse([*label, *chat, DIGITS], headers=HEADERS)
 
 
 async def page(http: HTTPRequest) -> Response:

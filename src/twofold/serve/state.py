@@ -1,4 +1,4 @@
-"""What every endpoint has at hand: the settings, the models, the meter, the digits."""
+"""What every endpoint has at hand: the settings, the models, the meter, the digits, the desk for labels."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
+from twofold.serve.desk import Desk
 from twofold.serve.exhibit import Exhibit
 from twofold.serve.metrics import Meter
 from twofold.serve.settings import Settings
@@ -20,6 +21,7 @@ class State:
     shelf: Shelf
     meter: Meter = field(default_factory=Meter)
     exhibit: Exhibit = field(default_factory=Exhibit)
+    desk: Desk | None = None  # where labels are kept
 
 
 def state_of(request: Request) -> State:
