@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["conversations"]
 
-ALMANAC = "almanac"
 SHOWN = 10  # problems
 MARKERS = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
 
@@ -26,10 +25,11 @@ MARKERS = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
 def conversations(
     sources: Annotated[list[str], typer.Argument(
         metavar="SOURCE...", show_default=False,
-        help="A file, or almanac: questions on the factbook, sums, spelling and small talk, by templates.")],
+        help="A file, or a built-in set: almanac (questions on the factbook, sums, spelling and small talk, by "
+             "templates) or everyday (the same without the factbook).")],
     out: Annotated[Path | None, typer.Option(help="Write them there, one JSON object a line.")] = None,
-    n: Annotated[int, typer.Option("--n", "-n", help="How many of almanac.")] = 20_000,
-    seed: Annotated[int, typer.Option(help="Which ones of almanac.")] = 0,
+    n: Annotated[int, typer.Option("--n", "-n", help="How many of a built-in set.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="Which ones of a built-in set.")] = 0,
     show: Annotated[int, typer.Option(help="How many to show.")] = 3,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out what is not sound.")] = False,
     as_json: AsJson = False,
@@ -75,11 +75,12 @@ def conversations(
 
 
 def _of(source: str, seed: int, n: int, problems: list[FileFormatError]) -> Sequence[Conversation]:
-    if source == ALMANAC and not Path(source).is_file():
-        from twofold.data.almanac_chat.almanac import conversations as almanac
-
-        return list(almanac(seed, n))
+    from twofold.data.almanac_chat.almanac import KINDS
+    from twofold.data.almanac_chat.almanac import conversations as built_in
     from twofold.data.conversation_files import read
+
+    if source in KINDS and not Path(source).is_file():
+        return list(built_in(seed, n, source))
 
     return list(read(Path(source), problems.append))
 

@@ -62,7 +62,8 @@ class AnswerRun:
         self.bytes_per_token = max(1e-9, float(self.bytes_of[learned].mean()))
         self.course = Course(
             model, Optimiser(model, _optimiser(settings, large), self.dtype),
-            Schedule(settings.steps or self._first_plan()), 0.0 if settings.steps else 60 * settings.minutes,
+            Schedule(settings.steps or self._first_plan(), revisions=settings.revisions),
+            0.0 if settings.steps else 60 * settings.minutes,
             folder, observer, told=self.told, rest=self.rest, rests=_RESTS, save_seconds=save_seconds, keep=1)
 
     @property

@@ -22,9 +22,11 @@ from typing import Any
 
 from twofold import __version__
 from twofold.atomic import atomic_write
-from twofold.data.almanac_chat.almanac import conversations
+from twofold.data.almanac_chat.almanac import KINDS, conversations
+from twofold.data.continuations import continuations
 from twofold.data.conversation_files import read
 from twofold.data.conversations import Conversation
+from twofold.data.corpus import Corpus
 from twofold.data.prepare import prepare
 from twofold.data.tokens import TokenStore, tokenise
 from twofold.engine.open import Engine, from_decoder
@@ -48,11 +50,11 @@ from twofold.weights.torch_state import from_decoder as arrays_of
 from twofold.weights.torch_state import to_decoder
 from twofold.weights.two_files import write_run_file
 
-__all__ = ["ALMANAC", "finetune"]
+__all__ = ["TEXT", "finetune"]
 
 _WISHES = "finetune.json"
-ALMANAC = "almanac"  # the built-in conversations
-_CONVERSATIONS = 20_000  # of them
+TEXT = "text"  # of a run, to be gone on with
+_CONTINUATIONS = 5_000  # of it
 _LARGE = 50_000_000  # parameters
 _LONGEST = 512  # tokens in a row, unless another length is wished for
 
@@ -61,17 +63,19 @@ Messages = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class _Material:
-    """What is learned from, and what is held out: each conversation's messages and what the model reads of it."""
+    """What is learned from, and what is held out; `asked` is a held-out question, `tools` are those that are called."""
 
     rows: Rows
     held: Rows | None
     asked: Messages
+    tools: tuple[str, ...]
 
 
 def finetune(
-    model: str, settings: TuneSettings, machine: MachineSettings, folder: Path, observer: Observer
+    model: str, settings: TuneSettings, machine: MachineSettings, folder: Path, observer: Observer,
+    files: Path | None = None,
 ) -> dict[str, Any]:
-    """Make the assistant in `folder`; return the results.
+    """Make the assistant in `folder`, its two files in `files` if that is another; return the results.
 
     Raises ConfigError when the folder holds another run or the choices do not fit the model, SourceError for
     conversations that cannot be read, GroupError, and Interrupted after Ctrl-C.
@@ -90,7 +94,7 @@ def finetune(
     engine = _engine(to_decoder(parameters), parameters)
 
     observer.stage("conversations", ", ".join(settings.data))
-    material = _conversations(engine, settings, observer)
+    material = _conversations(engine, settings, path.parent, observer)
     replay = _replay(parameters, path, settings, folder, observer)
 
     observer.stage("machine", "measuring this machine")
@@ -100,6 +104,7 @@ def finetune(
                                       compiled=known["compiles"])
     found = measure(pick_device(machine.device), machine.threads, machine.dtype, None if machine.compiled else False)
     decoder = _learning(engine, settings, found)
+    parents = [{"sha256": base, "lineage": parameters.lineage}]
     del parameters  # half a gigabyte of them is not needed while others learn
     atomic_write(folder / _WISHES, json.dumps({**_wishes(settings, base), "machine": found.to_dict()}, indent=1))
 
@@ -109,11 +114,17 @@ def finetune(
                     material.asked, machine.save_seconds)  # fmt: skip
     before, after = run.go()
 
-    observer.stage("two files", f"{folder / PARAMETERS} and run.py")
-    files = _files(decoder, load(path), settings, base, folder, run.tokens)
+    target = files or folder
+    observer.stage("two files", f"{target / PARAMETERS} and run.py")
+    schedule = run.course.clock.schedule
+    repeatable = dataclasses.replace(settings, steps=schedule.steps, revisions=schedule.revisions)
+    lineage = {"code": __version__, "parents": parents, "tokens": run.tokens,
+               "finetuning": dataclasses.asdict(repeatable), "tools": list(material.tools)}
+    written = _files(decoder, load(path), settings, base, lineage, target)
     results = {
         "name": folder.name, "code_version": __version__, "base": {"path": str(path), "sha256": base},
-        "settings": dataclasses.asdict(settings), "machine": found.to_dict(), "files": files,
+        "settings": dataclasses.asdict(repeatable), "machine": found.to_dict(), "files": written,
+        "tools": list(material.tools),
         "conversations": {"rows": len(material.rows.ids), "filled": material.rows.filled, "cut": material.rows.cut,
                           "left_out": material.rows.left_out},
         "learned_parameters": sum(p.numel() for p in decoder.parameters() if p.requires_grad),
@@ -143,13 +154,15 @@ def _resolved(settings: TuneSettings, parameters: Parameters) -> TuneSettings:
     return dataclasses.replace(settings, context=context, batch=batch, lr=lr)
 
 
-def _conversations(engine: Engine, settings: TuneSettings, observer: Observer) -> _Material:
+def _conversations(engine: Engine, settings: TuneSettings, home: Path, observer: Observer) -> _Material:
     """Each conversation goes to one side by a hash of what it says, so that a copy never stands on both."""
     learned: list[Example] = []
     held: list[Example] = []
     asked: Messages = []
+    tools: set[str] = set()
     for name in settings.data:
-        for number, one in enumerate(_read(name, settings.seed), 1):
+        for number, one in enumerate(_read(name, settings.seed, home), 1):
+            tools.update(call.name for message in one.messages for call in message.tool_calls)
             messages = [message.to_dict() for message in one.messages]
             digest = hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).digest()
             out = int.from_bytes(digest[:4], "big") < settings.held_out * 2**32
@@ -165,15 +178,19 @@ def _conversations(engine: Engine, settings: TuneSettings, observer: Observer) -
         observer.note(f"{rows.cut:,} are longer than a row and were cut at their end, of which {rows.left_out:,} "
                       "had no answer within it and were left out")  # fmt: skip
     try:
-        return _Material(rows, pack(held, settings.context), asked)
+        held_rows = pack(held, settings.context)
     except SourceError:
-        return _Material(rows, None, asked)
+        held_rows = None
+    return _Material(rows, held_rows, asked, tuple(sorted(tools)))
 
 
-def _read(name: str, seed: int) -> Iterator[Conversation]:
-    """A file's conversations, or those that are made of the factbook."""
-    if name == ALMANAC and not Path(name).exists():
-        return conversations(seed, _CONVERSATIONS)
+def _read(name: str, seed: int, home: Path) -> Iterator[Conversation]:
+    """A file's conversations, a built-in set, or passages of the text that the model in the folder `home` learned."""
+    if not Path(name).exists():
+        if name in KINDS:
+            return conversations(seed, name=name)
+        if name == TEXT:
+            return continuations(Corpus.open(home / "text").documents("train"), _CONTINUATIONS, seed)
     return read(Path(name))
 
 
@@ -216,7 +233,7 @@ def _what_learns(decoder: Decoder) -> str:
 
 
 def _files(
-    decoder: Decoder, parameters: Parameters, settings: TuneSettings, base: str, folder: Path, tokens: int
+    decoder: Decoder, parameters: Parameters, settings: TuneSettings, base: str, lineage: dict[str, Any], folder: Path
 ) -> dict[str, Any]:
     """The two files, and with a rank the adapter, from which the first of them is made, in full precision."""
     if settings.rank:
@@ -225,8 +242,6 @@ def _files(
         parameters = adapters.merged(parameters, adapter, base)
     else:
         parameters = dataclasses.replace(parameters, state=arrays_of(decoder))
-    lineage = {"code": __version__, "parents": [{"sha256": base, "lineage": parameters.lineage}], "tokens": tokens,
-               "finetuning": dataclasses.asdict(settings)}  # fmt: skip
     dtype = lossless_type(parameters)
     save(folder / PARAMETERS, parameters.config, parameters.state, parameters.tokenizer,
          dtype="BF16" if dtype == "F32" else dtype, chat_template=parameters.chat_template or TEMPLATE,

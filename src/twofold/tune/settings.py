@@ -13,8 +13,9 @@ __all__ = ["TuneSettings"]
 class TuneSettings:
     """`rank` of 0 lets every parameter learn; `alpha`, `batch`, `context` and `lr` of 0 are chosen by the model.
 
-    `minutes` is the budget of time; with `steps` it is their number that ends the run, and no clock. `batch` in rows of
-    `context` tokens, of which the share `replay` is text from `replay_from` (sources; none: the model's own run).
+    `minutes` is the budget of time; with `steps` it is their number that ends the run, and no clock; `revisions` are
+    those of a run that is repeated (train/schedule.py). `batch` in rows of `context` tokens, of which the share
+    `replay` is text from `replay_from` (sources; none: the model's own run).
     """
 
     data: tuple[str, ...]
@@ -29,6 +30,7 @@ class TuneSettings:
     replay_from: tuple[str, ...] = ()
     held_out: float = 0.05
     seed: int = 0
+    revisions: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.data:
