@@ -20,7 +20,7 @@ from twofold.data.batches import hash64
 from twofold.errors import ConfigError
 from twofold.tune.packing import Rows
 
-__all__ = ["AnswerBatch", "AnswerBatches"]
+__all__ = ["AnswerBatch", "AnswerBatches", "order"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class AnswerBatches:
         if floor((g + 1) * self.share) > texts:
             return True, texts
         epoch, k = divmod(g - texts, len(self.rows.ids))
-        return False, int(_order(len(self.rows.ids), self.seed, epoch)[k])
+        return False, int(order(len(self.rows.ids), self.seed, epoch)[k])
 
     def _learned(self, g: int) -> int:
         text, number = self._place(g)
@@ -88,6 +88,7 @@ class AnswerBatches:
 
 
 @lru_cache(maxsize=4)
-def _order(n: int, seed: int, epoch: int) -> np.ndarray:
+def order(n: int, seed: int, epoch: int) -> np.ndarray:
+    """The numbers below n, once each, in the fresh order of an epoch."""
     key = int(hash64(hash64(np.uint64(seed), 3), epoch))
     return np.argsort(hash64(np.arange(1, n + 1, dtype=np.uint64), key), kind="stable")

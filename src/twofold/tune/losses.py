@@ -17,23 +17,24 @@ from twofold.model.decoder import Decoder
 from twofold.model.packed import packed
 from twofold.tune.batches import AnswerBatch
 
-__all__ = ["AnswerLoss", "summed_surprise"]
+__all__ = ["AnswerLoss", "surprise"]
 
 AT_ONCE = 1024  # positions whose scores over the vocabulary exist at a time
 
 
-def summed_surprise(
-    hidden: Float[Tensor, "n d"], W_U: Float[Tensor, "v d"], targets: Int[Tensor, " n"]
-) -> Float[Tensor, ""]:
-    """Nats in all. The softmax is float32; scores that would take much memory are made again for the gradient."""
+def surprise(
+    hidden: Float[Tensor, "n d"], W_U: Float[Tensor, "v d"], targets: Int[Tensor, " n"], temperature: float = 1.0
+) -> Float[Tensor, " n"]:
+    """-log softmax(logits / temperature)[target], in nats. The softmax is float32; scores that would take much memory
+    are made again for the gradient."""
     if len(hidden) <= AT_ONCE:
-        return _scored(hidden, W_U, targets)
+        return _scored(hidden, W_U, targets, temperature)
     parts = zip(hidden.split(AT_ONCE), targets.split(AT_ONCE), strict=True)
-    return torch.stack([checkpoint(_scored, h, W_U, t, use_reentrant=False) for h, t in parts]).sum()
+    return torch.cat([checkpoint(_scored, h, W_U, t, temperature, use_reentrant=False) for h, t in parts])
 
 
-def _scored(hidden: Tensor, W_U: Tensor, targets: Tensor) -> Tensor:
-    return F.cross_entropy(F.linear(hidden, W_U.to(hidden.dtype)).float(), targets, reduction="sum")
+def _scored(hidden: Tensor, W_U: Tensor, targets: Tensor, temperature: float) -> Tensor:
+    return F.cross_entropy(F.linear(hidden, W_U.to(hidden.dtype)).float() / temperature, targets, reduction="none")
 
 
 class AnswerLoss:
@@ -47,5 +48,5 @@ class AnswerLoss:
 
     def __call__(self, batch: AnswerBatch) -> Float[Tensor, ""]:
         hidden = self.model.hidden(batch.ids[:, :-1], self.dtype, packed=packed(batch.texts))
-        nats = summed_surprise(hidden[batch.learned], self.model.W_U, batch.ids[:, 1:][batch.learned])
-        return nats / batch.per_part
+        nats = surprise(hidden[batch.learned], self.model.W_U, batch.ids[:, 1:][batch.learned])
+        return nats.sum() / batch.per_part

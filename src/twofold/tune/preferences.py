@@ -8,21 +8,24 @@ Bradley & Terry 1952; Christiano et al. 2017, arXiv:1706.03741; Rafailov et al. 
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from jaxtyping import Float
+from torch import Tensor
 
 from twofold.errors import ConfigError
-from twofold.model.decoder import Decoder
-from twofold.model.packed import packed
 
-__all__ = ["RewardHead", "answer_log_p", "bradley_terry", "dpo_loss"]
+__all__ = ["bradley_terry", "dpo_loss"]
 
 
-def bradley_terry(chosen: Float[Tensor, " b"], rejected: Float[Tensor, " b"]) -> Float[Tensor, ""]:
-    """Mean -log of the probability that the chosen one wins, by the rewards of both."""
-    return -F.logsigmoid(chosen - rejected).mean()
+def bradley_terry(
+    chosen: Float[Tensor, " b"], rejected: Float[Tensor, " b"], centre: float = 0.0
+) -> Float[Tensor, ""]:
+    """Mean -log of the probability that the chosen one wins, by the rewards of both.
+
+    Only their difference matters to that; `centre` times (r_chosen + r_rejected)² keeps them around nought.
+    """
+    loss = -F.logsigmoid(chosen - rejected).mean()
+    return loss + centre * ((chosen + rejected) ** 2).mean() if centre else loss
 
 
 def dpo_loss(
@@ -33,27 +36,3 @@ def dpo_loss(
     if not beta > 0:
         raise ConfigError(f"beta={beta} must be above 0; 0.1 is usual")
     return bradley_terry(beta * (chosen - reference_chosen), beta * (rejected - reference_rejected))
-
-
-def answer_log_p(
-    model: Decoder, ids: Int[Tensor, "b s1"], texts: Int[Tensor, "b s"], learned: Bool[Tensor, "b s"],
-    dtype: torch.dtype = torch.float32,
-) -> Float[Tensor, " b"]:
-    """The sum of log p of each row's learned tokens; rows hold one conversation each and padding (text -1)."""
-    hidden = model.hidden(ids[:, :-1], dtype, packed=packed(texts))
-    scores = F.linear(hidden[learned], model.W_U.to(dtype)).float()
-    log_p = -F.cross_entropy(scores, ids[:, 1:][learned], reduction="none")
-    rows = learned.nonzero()[:, 0]
-    return log_p.new_zeros(len(ids)).index_add(0, rows, log_p)
-
-
-class RewardHead(nn.Module):
-    """A reward for what was read so far: one linear function of the stream at a row's last token. Zero at first."""
-
-    def __init__(self, d_model: int) -> None:
-        super().__init__()
-        self.w = nn.Parameter(torch.zeros(d_model))
-
-    def forward(self, hidden: Float[Tensor, "b s d"], last: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
-        at_last = hidden[torch.arange(len(hidden), device=hidden.device), last]
-        return at_last.float() @ self.w
