@@ -110,7 +110,7 @@ def test_names_of_countries_for_measuring_are_not_trained_on(training):
     told = "\n".join(message.content.lower() for one in training for message in one.messages)
     assert [name for name in FICTIONAL if re.search(rf"\b{name.lower()}\b", told)] == []
     words_told = set(re.findall(r"\w+", told))
-    held, trained = ({stem(made_up(Draw("names", i), side)).lower() for i in range(500)} for side in (True, False))
+    held, trained = ({stem(made_up(Draw("names", i), side)).lower() for i in range(2000)} for side in (True, False))
     assert not held & words_told and not held & trained
     assert len(trained & words_told) > 10
     known = {word for country in countries() for word in re.findall(r"\w+", country.name.lower())}

@@ -32,14 +32,14 @@ from twofold.data.almanac_chat.phrasings import (
 )
 from twofold.data.almanac_chat.questions import Question
 from twofold.data.almanac_chat.talk import ALMANAC, PLAIN, SYSTEMS, TALK, Persona
-from twofold.data.almanac_chat.unknown import FICTIONAL, NOT_KNOWN, REFUSALS, UNKNOWN, made_up
+from twofold.data.almanac_chat.unknown import FICTIONAL, NOT_KNOWN, REFUSALS, UNKNOWN, made_up, not_known
 from twofold.data.conversations import Conversation, Message
 
 __all__ = ["KINDS", "N_CONVERSATIONS", "conversations", "held_out", "pairs"]
 
 HELD_PAIRS = 0.05
 KINDS = {
-    "almanac": {"facts": 0.5, "reverse": 0.03, "made up": 0.13, "unknown": 0.06, "arithmetic": 0.16, "letters": 0.06,
+    "almanac": {"facts": 0.5, "reverse": 0.03, "made up": 0.12, "unknown": 0.08, "arithmetic": 0.15, "letters": 0.06,
                 "talk": 0.06},
     "everyday": {"arithmetic": 0.5, "letters": 0.25, "small talk": 0.25},
 }  # fmt: skip
@@ -170,7 +170,8 @@ def _made_up(draw: Draw) -> tuple[Turn, dict[str, Any]]:
 
 def _not_known(draw: Draw, held: bool) -> tuple[str, str]:
     """A question without an answer, and what it asks for."""
-    wanted = fill(draw.of(kept(NOT_KNOWN, held)), draw.of(countries()).name)
+    known = kept(NOT_KNOWN, held)
+    wanted = fill(draw.of(known) if held or draw.chance(0.5) else not_known(draw), draw.of(countries()).name)
     frame = draw.of(tuple(one for one in kept(FRAMES, held) if "{is}" in one or "ell me" in one))
     wanted = wanted[0].lower() + wanted[1:]
     asked = frame.replace("{is}", "is").replace("{x}", wanted)
