@@ -70,16 +70,22 @@ def test_other_types_than_json_are_refused(http):
 
 
 def test_a_client_that_leaves_gives_its_place_back(server, http):
-    """Both ways: while it waits for the whole, and in the middle of a stream."""
+    """Both ways: while it waits for the whole, and in the middle of a stream.
+
+    Where all else is slow the answers may be at their end before it has left; then it comes again.
+    """
     for stream in (False, True):
         done = figure(server, "twofold_cancelled_total")
         body = json.dumps({**LONG, "stream": stream, "n": 4}).encode()
-        with connect(server) as leaving:
-            leaving.sendall(head(server, len(body)) + body)
-            if stream:
-                assert leaving.recv(10)
-            eventually(lambda: figure(server, "twofold_running") > 0)
-        eventually(lambda: figure(server, "twofold_running") == 0)
+        for _ in range(5):
+            with connect(server) as leaving:
+                leaving.sendall(head(server, len(body)) + body)
+                if stream:
+                    assert leaving.recv(10)
+                eventually(lambda: figure(server, "twofold_running") > 0)
+            eventually(lambda: figure(server, "twofold_running") == 0)
+            if figure(server, "twofold_cancelled_total") > done:
+                break
         assert figure(server, "twofold_cancelled_total") > done
 
 
