@@ -23,9 +23,9 @@ def prompts(tmp_path_factory):
 
 @pytest.fixture
 def client(tmp_path, prompts):
-    with labelling(tmp_path, "--prompts", str(prompts), "--out", str(tmp_path / "l.jsonl"), "--as", "Ada") as running:
-        with running.client() as http:
-            yield http
+    arguments = ["--prompts", str(prompts), "--out", str(tmp_path / "l.jsonl"), "--as", "Ada"]
+    with labelling(tmp_path, *arguments) as running, running.client() as http:
+        yield http
 
 
 def post(http, path, **body):
@@ -157,8 +157,8 @@ def kept_chat(models, tmp_path_factory):
 
 
 ASKED = [{"role": "user", "content": "2*3?"}]
-CALL = {"role": "assistant", "content": "", "tool_calls": [
-    {"id": "c", "type": "function", "function": {"name": "calculator", "arguments": '{"expression": "2*3"}'}}]}  # fmt: skip
+FUNCTION = {"name": "calculator", "arguments": '{"expression": "2*3"}'}
+CALL = {"role": "assistant", "content": "", "tool_calls": [{"id": "c", "type": "function", "function": FUNCTION}]}
 ANSWER = [CALL, {"role": "tool", "tool_call_id": "c", "content": "6"}, {"role": "assistant", "content": "Seven."}]
 
 

@@ -64,6 +64,15 @@ class Answers:
                 raise from_error(error) from error
             raise
 
+    async def again(self, index: int, request: Request) -> None:
+        """One more request, in the place of one that has ended; its pieces have the same index. Raises Problem."""
+        self._left.append((index, request))
+        self._open += 1
+        try:
+            await asyncio.to_thread(self._submit, 1)
+        except Exception as error:
+            raise from_error(error) from error
+
     def _submit(self, n: int) -> None:
         while n and self._left and not self._closed:
             index, request = self._left.popleft()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from twofold.agent.offering import known
 from twofold.engine.open import Engine
 from twofold.engine.service import Service
 from twofold.errors import ConfigError
@@ -42,6 +43,7 @@ class Served:
             "id": self.name, "object": "model", "created": self.since, "owned_by": "twofold",
             "context": engine.context, "vocabulary": engine.tokenizer.vocab_size,
             "parameters": count(engine.config).held, "chat": engine.chat_template is not None,
+            "tools": [tool.name for tool in known(engine)],
         }  # fmt: skip
 
 

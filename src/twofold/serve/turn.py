@@ -10,8 +10,9 @@ from twofold.contracts import Token
 from twofold.engine.request import Piece, Usage
 from twofold.serve.asking import best_first, log, spelled
 from twofold.serve.calling import Splitter, Tools
+from twofold.serve.looping import Ran
 from twofold.serve.shelf import Served
-from twofold.serve.wire_chat import AnsweredCall, ChatLogprobs, ChatMessage, TokenLogprob, TopLogprob
+from twofold.serve.wire_chat import AnsweredCall, ChatLogprobs, ChatMessage, TokenLogprob, ToolStep, TopLogprob
 
 __all__ = ["Turn"]
 
@@ -23,13 +24,20 @@ class Turn:
         self._served, self._wanted, self._tops = served, logprobs, tops
         self._splitter = Splitter(tools)
         self._logprobs: list[TokenLogprob] = []
-        self._told = 0
+        self._told = self._seen = 0
         self.text = ""
         self.calls: list[AnsweredCall] = []
+        self.steps: list[ToolStep] = []
         self.finish: Any = None
         self.usage = Usage()
 
     def take(self, piece: Piece) -> tuple[str, list[AnsweredCall]]:
+        if isinstance(piece, Ran) and piece.step:
+            call, outcome = piece.step.call, piece.step.outcome
+            self.steps.append({"name": call.name, "arguments": dict(call.arguments), "result": outcome.text,
+                               "failed": outcome.failed, "seconds": round(outcome.seconds, 4)})  # fmt: skip
+            self.text = ""  # what was said before a call belongs to the call
+            return "", []
         if self._wanted:
             self._logprobs += [self._logprob(token) for token in piece.tokens]
         text, called = self._splitter.take(piece.text, last=piece.finish is not None)
@@ -53,7 +61,14 @@ class Turn:
             message["tool_calls"] = [
                 {"id": call["id"], "type": call["type"], "function": call["function"]} for call in self.calls
             ]
+        if self.steps:
+            message["tool_steps"] = self.steps
         return message
+
+    def fresh_steps(self) -> list[ToolStep]:
+        """Those that came since the last time."""
+        fresh, self._seen = self.steps[self._seen :], len(self.steps)
+        return fresh
 
     def logprobs(self) -> ChatLogprobs | None:
         return {"content": self._logprobs, "refusal": None} if self._wanted else None

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 __all__ = [
-    "Biases", "ChoiceFormat", "Drawing", "Function", "FunctionTool", "JsonObjectFormat", "JsonSchemaFormat", "Name",
-    "NamedFunction", "OnlyName", "RegexFormat", "ResponseFormat", "Schema", "Stop", "StreamOptions", "TextFormat",
-    "Wire",
+    "Biases", "BuiltinTool", "ChoiceFormat", "Drawing", "Function", "FunctionTool", "JsonObjectFormat",
+    "JsonSchemaFormat", "Name", "NamedFunction", "OnlyName", "RegexFormat", "ResponseFormat", "Schema", "Stop",
+    "StreamOptions", "TextFormat", "Wire",
 ]  # fmt: skip
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
@@ -106,6 +106,12 @@ class Function(Wire):
 class FunctionTool(Wire):
     type: Literal["function"]
     function: Function
+
+
+class BuiltinTool(Wire):
+    """A tool that the server has and calls itself, within the answer. Not in OpenAI's API."""
+
+    type: Literal["calculator"]
 
 
 class OnlyName(Wire):

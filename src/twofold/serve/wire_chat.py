@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from twofold.serve.wire import Drawing, FunctionTool, NamedFunction, ResponseFormat, Wire
+from twofold.serve.wire import BuiltinTool, Drawing, FunctionTool, NamedFunction, ResponseFormat, Wire
 
 __all__ = [
     "AnsweredCall", "AnsweredFunction", "AssistantMessage", "CalledFunction", "Chat", "ChatChoice", "ChatChunk",
     "ChatCompletion", "ChatLogprobs", "ChatMessage", "ChunkChoice", "Content", "Delta", "FinishReason", "Instruction",
-    "PastCall", "PromptDetails", "Said", "Seconds", "TextPart", "TokenLogprob", "ToolMessage", "TopLogprob", "Usage",
-    "UserMessage",
+    "PastCall", "PromptDetails", "Said", "Seconds", "TextPart", "TokenLogprob", "ToolMessage", "ToolStep", "TopLogprob",
+    "Usage", "UserMessage",
 ]  # fmt: skip
 
 
@@ -68,7 +68,7 @@ class Chat(Drawing):
     max_completion_tokens: int | None = Field(None, ge=1, le=2**31, description="Default: what fits.")
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=100)
-    tools: list[FunctionTool] | None = Field(None, max_length=128)
+    tools: list[Annotated[FunctionTool | BuiltinTool, Field(discriminator="type")]] | None = Field(None, max_length=128)
     tool_choice: Literal["none", "auto", "required"] | NamedFunction | None = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
@@ -104,11 +104,22 @@ class AnsweredCall(TypedDict):
     index: NotRequired[int]
 
 
+class ToolStep(TypedDict):
+    """A call of one of the server's own tools, and its result; what is said after it is the answer."""
+
+    name: str
+    arguments: dict[str, Any]
+    result: str
+    failed: bool
+    seconds: float
+
+
 class ChatMessage(TypedDict):
     role: Literal["assistant"]
     content: str | None
     refusal: None
     tool_calls: NotRequired[list[AnsweredCall]]
+    tool_steps: NotRequired[list[ToolStep]]
 
 
 FinishReason = Literal["stop", "length", "tool_calls"]
@@ -155,6 +166,7 @@ class Delta(TypedDict, total=False):
     role: Literal["assistant"]
     content: str
     tool_calls: list[AnsweredCall]
+    tool_steps: list[ToolStep]
 
 
 class ChunkChoice(TypedDict):

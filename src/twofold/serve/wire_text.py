@@ -84,7 +84,7 @@ class Embeddings(TypedDict):
 
 
 class ModelItem(TypedDict):
-    """OpenAI's four fields, and what this server knows besides."""
+    """OpenAI's four fields, and what this server knows besides; `tools`: of its own, those the model was taught."""
 
     id: str
     object: Literal["model"]
@@ -94,6 +94,7 @@ class ModelItem(TypedDict):
     vocabulary: int
     parameters: int
     chat: bool
+    tools: list[str]
 
 
 class ModelList(TypedDict):
