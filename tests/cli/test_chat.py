@@ -18,8 +18,11 @@ import pytest
 from twofold.agent.calculator import calculator
 from twofold.cli import chat as verb
 from twofold.cli import main as command
-from twofold.cli.talk import FORMAT, Talk
+from twofold.cli.talk import FORMAT, Talk, Turn
 from twofold.contracts import Sampling
+from twofold.data import conversation_files, preferences
+from twofold.data.conversations import Message
+from twofold.data.labels import LabelFile
 from twofold.engine.open import open_model
 from twofold.engine.service import Piece, Service, Usage
 from twofold.errors import ConfigError, FileFormatError, SourceError
@@ -124,10 +127,11 @@ def test_a_wrong_command_is_told_and_the_conversation_goes_on(models):
 def test_every_command_in_the_list_is_one(models, tmp_path, capfd):
     engine = open_model(models["chat"], "numpy")
     with Service(engine) as service:
-        talk = Talk(engine, service, Sampling(), most=2)
+        talk = Talk(engine, service, Sampling(), most=2, labels=LabelFile(tmp_path / "labels.jsonl"), by="Ada")
         talk.ask("Hi", silent)
         for name in verb.COMMANDS:
-            rest = {"save": tmp_path / "talk.json", "load": tmp_path / "talk.json", "system": "Be kind."}.get(name, "")
+            rest = {"save": tmp_path / "talk.json", "load": tmp_path / "talk.json", "system": "Be kind.",
+                    "flag": "good", "correct": "Hello."}.get(name, "")  # fmt: skip
             assert verb._obey(talk, f"/{name} {rest}") is (name != "quit")
             if name in ("undo", "new"):
                 talk.ask("Hi", silent)
@@ -360,3 +364,57 @@ def test_a_file_with_calls_that_cannot_be_is_refused(scripted, tmp_path):
         (tmp_path / "bad.json").write_text(text.replace(good, bad), "utf-8")
         with pytest.raises(FileFormatError, match="not a conversation"):
             scripted.load(tmp_path / "bad.json")
+
+
+# What is said of answers ----------------------------------------------------------------------------------------
+
+
+def test_an_answer_is_flagged_and_corrected_and_the_correction_gone_on_from(models, tmp_path):
+    out = tmp_path / "labels.jsonl"
+    said = "Hello\n/flag bad\n/flag good\n/correct Good day.\nAnd you?\n/flag good\n"
+    code, _, err = run(models["chat"], "-n", "4", "--seed", "1", "--labels", str(out), "--as", "Ada", said=said)
+    assert code == 0 and f"corrected: kept in {out}" in err.replace("\n", "")
+    (pair,) = preferences.read(out)
+    assert pair.prompt == (Message("user", "Hello"),) and pair.chosen == (Message("assistant", "Good day."),)
+    first, second = conversation_files.read(out)  # what was said of the first answer before is taken back
+    assert [message.content for message in first.messages] == ["Hello", "Good day."]
+    assert [message.content for message in second.messages[:3]] == ["Hello", "Good day.", "And you?"]
+    assert second.labels["verdict"] == "good" and second.labels["by"] == "Ada"
+
+
+def test_what_was_said_before_and_the_calls_are_in_the_label(talk, tmp_path):
+    talk.labels, talk.by, talk.system = LabelFile(tmp_path / "l.jsonl"), "Ada", "Be kind."
+    function = {"name": "calculator", "arguments": {"expression": "2*3"}}
+    calls = [{"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": function}]},
+             {"role": "tool", "name": "calculator", "content": "6"}]  # fmt: skip
+    talk.turns = [Turn("user", "2*3?"), Turn("assistant", "Seven.", calls)]
+    talk.judge("corrected", "2026-01-01T00:00:00Z", "Six.")
+    (pair,) = preferences.read(tmp_path / "l.jsonl")
+    assert [message.role for message in (*pair.prompt, *pair.rejected)] == [
+        "system", "user", "assistant", "tool", "assistant"]  # fmt: skip
+    assert (talk.turns[-1].text, talk.turns[-1].calls) == ("Six.", [])
+    talk.save(tmp_path / "talk.json")
+    assert "entry" not in (tmp_path / "talk.json").read_text()
+
+
+@pytest.mark.parametrize(("arguments", "line", "words"), [
+    ([], "Hello\n/flag good", "name one: twofold chat MODEL --labels"),
+    (["--labels", "l.jsonl"], "/flag good", "no answer yet"),
+    (["--labels", "l.jsonl"], "Hello\n/flag", "flagged good or bad"),
+    (["--labels", "l.jsonl"], "Hello\n/correct", "/correct needs"),
+])  # fmt: skip
+def test_what_cannot_be_flagged_is_told_and_the_chat_goes_on(models, tmp_path, arguments, line, words):
+    arguments = [str(tmp_path / one) if one == "l.jsonl" else one for one in arguments]
+    code, _, err = run(models["chat"], "-n", "2", *arguments, said=f"{line}\n/help\n")
+    assert code == 0 and words in " ".join(err.split()) and "/quit" in err
+
+
+def test_labels_are_of_answers_only(models, tmp_path):
+    _, _, err = run(models["base"], "-n", "2", "--labels", str(tmp_path / "l"), said="Once\n/flag good\n")
+    assert "labels are of answers" in " ".join(err.split())
+
+
+def test_a_file_that_holds_something_else_is_refused_before_the_chat_begins(models, tmp_path):
+    (tmp_path / "mine").write_text("dear diary\n")
+    code, out, err = run(models["chat"], "--labels", str(tmp_path / "mine"), said="Hello\n")
+    assert code == 2 and out == "" and "no label" in err

@@ -17,6 +17,7 @@ from twofold.errors import ConfigError, MissingExtra, UserError
 
 if TYPE_CHECKING:
     from twofold.cli.talk import Answer, Talk
+    from twofold.data.labels import Given
     from twofold.weights.locate import Known
 
 __all__ = ["COMMANDS", "chat"]
@@ -27,6 +28,8 @@ COMMANDS = {
     "retry": "another answer to the last question",
     "undo": "take the last question and its answer back",
     "new": "begin anew",
+    "flag": "good or bad: what you think of the last answer; kept in the file of --labels",
+    "correct": "TEXT: what the last answer should have been; kept, and gone on from",
     "save": "FILE: keep the conversation, for /load and for the chat page",
     "load": "FILE: go on from a conversation that was kept",
     "help": "this list",
@@ -54,6 +57,9 @@ def chat(
     load: Annotated[Path | None, typer.Option(help="Go on from a conversation that /save or the page wrote.")] = None,
     tools: Annotated[str, typer.Option(
         metavar="NAMES", help="What the model may call: calculator, none, or auto for what it was taught.")] = "auto",
+    labels: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Where /flag and /correct keep what you say of answers.")] = None,
+    who: Annotated[str, typer.Option("--as", metavar="NAME", help="Who says it.")] = "",
     backend: Annotated[str, typer.Option(help="native, numpy, torch, or auto.")] = "auto",
     device: Annotated[str, typer.Option(help="cpu, cuda, mps, or auto; other than cpu means torch.")] = "auto",
     yes: Annotated[bool, typer.Option("--yes", help="Download the model, if that is needed, without asking.")] = False,
@@ -66,6 +72,7 @@ def chat(
     twofold chat runs/mine --temperature 0.5
     twofold chat smollm2 "What is 48213 * 377?" --tools calculator
     twofold chat smollm2 "Why is the sky blue?" --json
+    twofold chat runs/mine --labels labels.jsonl
     printf 'Hello\\n/undo\\nGood day\\n' | twofold chat smollm2
 
     Enter sends, Alt+Enter makes a line, and /help lists what else there is. Ctrl-C stops an answer; a second one ends.
@@ -94,6 +101,11 @@ def chat(
         talk = Talk(engine, service, sampling, n, seed, system)
         if load:
             talk.load(load)
+        if labels:
+            from twofold.cli.label import user
+            from twofold.data.labels import LabelFile
+
+            talk.labels, talk.by = LabelFile(labels), who or user()
         talk.tools, talk.tell = offered(tools, engine), lambda step: _tell(f"\n{CONTROL.sub(REPLACED, str(step))}")
         if not talk.chats:
             _tell(f"{model} has no chat template: it goes on from what you write, rather than answering.")
@@ -193,6 +205,8 @@ def _obey(talk: Talk, said: str) -> bool:
     elif name == "new":
         talk.turns.clear()
         _tell("a new conversation")
+    elif name in ("flag", "correct"):
+        _judge(talk, name, rest)
     elif name in ("save", "load"):
         if not rest:
             raise ConfigError(f"/{name} needs the name of a file, as in: /{name} talk.json")
@@ -205,6 +219,18 @@ def _obey(talk: Talk, said: str) -> bool:
     else:
         raise ConfigError(f"there is no command /{name}; /help lists them, and // begins a text with a /")
     return True
+
+
+def _judge(talk: Talk, name: str, rest: str) -> None:
+    from twofold.data.labels import now
+
+    if name == "flag" and rest not in ("good", "bad"):
+        raise ConfigError(f"an answer is flagged good or bad, as in /flag bad, not {rest!r:.40}")
+    if name == "correct" and not rest:
+        raise ConfigError("/correct needs what the answer should have been, as in: /correct Porto-Novo.")
+    given: Given = "corrected" if name == "correct" else "good" if rest == "good" else "bad"
+    path = talk.judge(given, now(), rest if name == "correct" else "")
+    _tell(f"{given}: kept in {path}")
 
 
 def _shower() -> Callable[[str], None]:

@@ -1,7 +1,8 @@
 """A conversation in the terminal: its turns, how they are answered, and the file that it is kept in.
 
 The file is the one that the chat page exports and imports. A model with a chat template is given turns; one without is
-given the turns as a single text, and goes on from its end, of which it sees what its context holds.
+given the turns as a single text, and goes on from its end, of which it sees what its context holds. What is said of an
+answer goes to a file of labels, for a model to learn from.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from twofold.agent.loop import Step, Trace, answer
 from twofold.agent.tool import Tool
 from twofold.atomic import atomic_write
 from twofold.contracts import Sampling, Token
+from twofold.data.conversation_files import messages
+from twofold.data.conversations import Message
+from twofold.data.labels import Given, LabelFile, Verdict
 from twofold.engine.open import Engine
 from twofold.engine.sampling import check
 from twofold.engine.service import Request, Service, Usage
@@ -31,11 +35,15 @@ ROLES = ("user", "assistant")
 
 @dataclasses.dataclass
 class Turn:
-    """`calls` are the messages before the text in which an assistant called tools and was given their results."""
+    """`calls` are the messages before the text in which an assistant called tools and was given their results.
+
+    `entry` is that of the label which was given to it, if one was.
+    """
 
     role: str
     text: str
     calls: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    entry: str = ""
 
     def messages(self) -> list[dict[str, Any]]:
         return [*self.calls, {"role": self.role, "content": self.text}]
@@ -57,7 +65,10 @@ class Answer:
 
 @dataclasses.dataclass
 class Talk:
-    """`seed` None takes another one for each answer; a number counts up with them. `tell` is given each call."""
+    """`seed` None takes another one for each answer; a number counts up with them. `tell` is given each call.
+
+    `labels` keeps what `by` says of answers.
+    """
 
     engine: Engine
     service: Service
@@ -69,6 +80,8 @@ class Talk:
     asked: int = 0
     tools: tuple[Tool, ...] = ()
     tell: Callable[[Step], object] = lambda step: None
+    labels: LabelFile | None = None
+    by: str = ""
 
     @property
     def chats(self) -> bool:
@@ -98,6 +111,28 @@ class Talk:
             if (turn := self.turns.pop()).role == "user":
                 return turn
         raise ConfigError("there is nothing to take back")
+
+    def judge(self, given: Given, when: str, text: str = "") -> Path:
+        """Keep what is said of the last answer, in place of what was said of it before; gives the file.
+
+        A correction (`text`) takes the place of the answer. Raises ConfigError where there is no answer, or no file.
+        """
+        if self.labels is None:
+            raise ConfigError("there is no file for labels; name one: twofold chat MODEL --labels labels.jsonl")
+        if not self.chats:
+            raise ConfigError("labels are of answers, and what goes on from a text is none; take a model that chats")
+        if len(self.turns) < 2 or self.turns[-1].role != "assistant":
+            raise ConfigError("there is no answer yet to say anything of")
+        *before, answered = [tuple(messages({"messages": turn.messages()})) for turn in self.turns]
+        system = (Message("system", self.system),) if self.system else ()
+        asked = (*system, *(message for turn in before for message in turn))
+        verdict = Verdict(given, asked, (answered,), self.by, when, text)
+        entry = self.labels.add(verdict)
+        self.labels.take_back(self.turns[-1].entry)
+        if text:
+            self.turns[-1] = Turn("assistant", text)
+        self.turns[-1].entry = entry
+        return self.labels.path
 
     def set(self, name: str, value: str) -> None:
         """Change a setting. Raises ConfigError for a name or a value that cannot be."""
@@ -180,8 +215,8 @@ class Talk:
 
     def save(self, path: Path) -> None:
         """Write the conversation as JSON, for `load` and for the chat page."""
-        turns = [{"id": i + 1, "parent": i, **{name: value for name, value in vars(turn).items() if value != []}}
-                 for i, turn in enumerate(self.turns)]  # fmt: skip
+        turns = [{"id": i + 1, "parent": i, "role": turn.role, "text": turn.text,
+                  **({"calls": turn.calls} if turn.calls else {})} for i, turn in enumerate(self.turns)]  # fmt: skip
         sampling = {name: value for name, value in vars(self.sampling).items() if name != "seed"}
         now = int(time.time() * 1000)
         talk = {

@@ -22,6 +22,7 @@ import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -30,7 +31,7 @@ from twofold.data.conversations import Conversation, Message
 from twofold.data.preferences import Messages, Preference
 from twofold.errors import ConfigError, FileFormatError, UserError
 
-__all__ = ["Given", "LabelFile", "Verdict", "digest"]
+__all__ = ["Given", "LabelFile", "Verdict", "digest", "now"]
 
 Given = Literal["first", "second", "both bad", "skipped", "good", "bad", "corrected", "written"]
 ANSWERS = {"first": 2, "second": 2, "both bad": 2, "good": 1, "bad": 1, "corrected": 1, "written": 0}
@@ -44,6 +45,11 @@ def digest(*parts: Messages) -> str:
     """A name for messages, the same wherever they are the same."""
     said = [[message.to_dict() for message in part] for part in parts]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def now() -> str:
+    """The time, as labels have it."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True)

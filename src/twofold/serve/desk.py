@@ -9,10 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-from twofold.data.labels import Given, LabelFile, Verdict
+from twofold.data.labels import Given, LabelFile, Verdict, now
 from twofold.data.preferences import Messages
 from twofold.data.prompts import Prompt
 from twofold.errors import ConfigError
@@ -35,10 +34,6 @@ better still, write the answer that should have been given.
 """
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
 @dataclass(frozen=True)
 class Sheet:
     """What a labeller has before them; `trouble` is why there are no answers, where the model could not give any."""
@@ -58,7 +53,7 @@ class Desk:
     drafts: Drafts | None = None
     by: str = ""
     instructions: str = INSTRUCTIONS
-    now: Callable[[], str] = _now
+    now: Callable[[], str] = now
     _places: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
