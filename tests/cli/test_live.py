@@ -206,3 +206,17 @@ def test_a_long_course_keeps_its_mean_in_little_room(values):
     assert whole + len(course.waiting) == len(values)
     if course.values:
         assert sum(course.values) / len(course.values) == pytest.approx(sum(values[:whole]) / whole, abs=1e-6)
+
+
+def test_a_run_that_is_not_told_in_bits_shows_its_own_numbers():
+    console, told = lines()
+    clock = Clock()
+    with Live(console, clock) as live:
+        live.stage("training", "3 minutes")
+        for step, reward in enumerate((0.25, 0.75)):
+            clock.seconds += 60
+            usual = info(shown={"reward": reward})
+            live.step(Taken(step, 0.5), {name: usual[name] for name in usual if name not in ("bits_per_byte", "mfu")})
+        live.measured(2, "right 61 %")
+    assert "  step 2 of 300, loss 0.500, reward 0.500, 14,120 tokens per second, 1 min 31 s left" in told()
+    assert "  held out: right 61 %, after step 2" in told()

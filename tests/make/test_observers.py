@@ -14,6 +14,7 @@ INFO = {"bits_per_byte": 1.5, "tokens_per_second": 1000.0, "mfu": 0.5, "steps": 
 EVENTS = {
     "stage": ("text", "reading"), "progress": ("reading", 1, 2), "note": ("a note",),
     "step": (Step(0, 3.0, 1.0, 0.2, 0.1), INFO), "evaluated": (1, {"sotu": 1.0}), "sample": (1, "a", "b"),
+    "measured": (1, "right 40 %"),
 }
 
 

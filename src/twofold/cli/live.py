@@ -87,7 +87,7 @@ class _Chapter:
     notes: list[str] = field(default_factory=list)
     work: tuple[str, float] | None = None
     course: Course = field(default_factory=Course)
-    recent: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_RECENT))
+    recent: deque[dict[str, float]] = field(default_factory=lambda: deque(maxlen=_RECENT))
     last: tuple[Step, Mapping[str, Any]] | None = None
     held: str = ""
     written: tuple[str, str] | None = None
@@ -124,11 +124,13 @@ class _Chapter:
         """Where the run is, the loss of its latest steps, how fast the last one went, the time that is left."""
         assert self.last
         step, info = self.last
-        loss, bits = (sum(each) / len(self.recent) for each in zip(*self.recent, strict=True))
+        mean = {name: sum(each[name] for each in self.recent) / len(self.recent) for name in self.recent[-1]}
+        in_bits = f"{mean['loss']:.3f} nats per token, {mean.get('bits', 0.0):.3f} bits per byte"
+        busy = f", MFU {100 * info['mfu']:.0f} % of the measured peak" if "mfu" in info else ""
         return (
             f"step {step.step + 1:,} of {info['steps']:,}",
-            f"{loss:.3f} nats per token, {bits:.3f} bits per byte",
-            f"{info['tokens_per_second']:,.0f} tokens per second, MFU {100 * info['mfu']:.0f} % of the measured peak",
+            in_bits if "bits" in mean else ", ".join(f"{name} {value:.3f}" for name, value in mean.items()),
+            f"{info['tokens_per_second']:,.0f} tokens per second{busy}",
             f"{clock(info['seconds_left'])} left",
         )
 
@@ -176,7 +178,8 @@ class Live:
     def step(self, step: Step, info: Mapping[str, Any]) -> None:
         chapter = self._open()
         chapter.course.add(step.loss)
-        chapter.recent.append((step.loss, info["bits_per_byte"]))
+        other = info["shown"] if "shown" in info else {"bits": info["bits_per_byte"]}
+        chapter.recent.append({"loss": step.loss, **other})
         chapter.last = (step, info)
         if self._due():
             self._say("  " + ", ".join(chapter.figures()))
@@ -184,6 +187,10 @@ class Live:
     def evaluated(self, step: int, bits_per_byte: Mapping[str, float]) -> None:
         by_source = ", ".join(f"{printable(source)} {value:.3f}" for source, value in bits_per_byte.items())
         self._open().held = f"{by_source} bits per byte, after step {step:,}"
+        self._say(f"  held out: {self._open().held}")
+
+    def measured(self, step: int, words: str) -> None:
+        self._open().held = f"{printable(words)}, after step {step:,}"
         self._say(f"  held out: {self._open().held}")
 
     def sample(self, step: int, prompt: str, text: str) -> None:

@@ -29,33 +29,24 @@ from twofold.data.conversations import Conversation
 from twofold.data.corpus import Corpus
 from twofold.data.prepare import prepare
 from twofold.data.tokens import TokenStore, tokenise
-from twofold.engine.open import Engine, from_decoder
-from twofold.errors import ConfigError, FileFormatError, SourceError
+from twofold.engine.open import Engine
+from twofold.errors import ConfigError, SourceError
+from twofold.make import stage
 from twofold.make.answers import AnswerRun
 from twofold.make.observer import Observer
 from twofold.make.recipe import MachineSettings
-from twofold.model.decoder import Decoder
-from twofold.model.devices import pick_device
-from twofold.tokenizer.chat import TEMPLATE
-from twofold.train.distributed import join_group
-from twofold.train.machine import Machine, measure
 from twofold.tune.examples import Example, example
-from twofold.tune.lora import adapter_of, wrap
 from twofold.tune.packing import Rows, pack
 from twofold.tune.settings import TuneSettings
 from twofold.weights import adapters
 from twofold.weights.locate import PARAMETERS, locate
-from twofold.weights.parameters import Parameters, load, lossless_type, save
-from twofold.weights.torch_state import from_decoder as arrays_of
-from twofold.weights.torch_state import to_decoder
-from twofold.weights.two_files import write_run_file
+from twofold.weights.parameters import Parameters, load
 
-__all__ = ["TEXT", "finetune"]
+__all__ = ["TEXT", "finetune", "teach"]
 
 _WISHES = "finetune.json"
 TEXT = "text"  # of a run, to be gone on with
 _CONTINUATIONS = 5_000  # of it
-_LARGE = 50_000_000  # parameters
 _LONGEST = 512  # tokens in a row, unless another length is wished for
 
 Messages = list[dict[str, Any]]
@@ -72,44 +63,44 @@ class _Material:
 
 
 def finetune(
-    model: str, settings: TuneSettings, machine: MachineSettings, folder: Path, observer: Observer,
-    files: Path | None = None,
+    model: str, settings: TuneSettings, machine: MachineSettings, folder: Path, observer: Observer
 ) -> dict[str, Any]:
-    """Make the assistant in `folder`, its two files in `files` if that is another; return the results.
+    """Make the assistant in `folder`; return the results.
 
     Raises ConfigError when the folder holds another run or the choices do not fit the model, SourceError for
     conversations that cannot be read, GroupError, and Interrupted after Ctrl-C.
     """
-    group = join_group(pick_device(machine.device))
-    if group.world > 1:
-        group.close()
-        raise ConfigError("finetuning runs on one process; start it without torchrun")
+    stage.alone(machine)
+    return teach(model, settings, machine, folder, observer)
+
+
+def teach(
+    model: str, settings: TuneSettings, machine: MachineSettings, folder: Path, observer: Observer,
+    files: Path | None = None,
+) -> dict[str, Any]:
+    """The same, whichever other processes there are; the two files go to `files`, if that is another folder."""
     path = locate(model)
     base = adapters.fingerprint(path)
-    begun = _begun(folder, settings, base)
+    begun = stage.begun(folder / _WISHES, stage.wishes(settings, base, settings.data))
 
     observer.stage("model", str(path))
     parameters = load(path)
     settings = _resolved(settings, parameters)
-    engine = _engine(to_decoder(parameters), parameters)
+    engine = stage.engine_of(parameters)
 
     observer.stage("conversations", ", ".join(settings.data))
     material = _conversations(engine, settings, path.parent, observer)
     replay = _replay(parameters, path, settings, folder, observer)
 
     observer.stage("machine", "measuring this machine")
-    if begun:  # the same bits as before need the same kind of arithmetic
-        known = begun["machine"]
-        machine = dataclasses.replace(machine, dtype=known["dtype"], threads=known["threads"],
-                                      compiled=known["compiles"])
-    found = measure(pick_device(machine.device), machine.threads, machine.dtype, None if machine.compiled else False)
-    decoder = _learning(engine, settings, found)
+    found = stage.measured(stage.as_begun(machine, begun))
+    decoder = stage.learning(engine, settings.rank, settings.alpha, settings.seed, found)
     parents = [{"sha256": base, "lineage": parameters.lineage}]
     del parameters  # half a gigabyte of them is not needed while others learn
-    atomic_write(folder / _WISHES, json.dumps({**_wishes(settings, base), "machine": found.to_dict()}, indent=1))
+    stage.begin(folder / _WISHES, stage.wishes(settings, base, settings.data), found)
 
     time = f"{settings.steps} steps" if settings.steps else f"{settings.minutes:g} minutes"
-    observer.stage("training", f"{time}, {_what_learns(decoder)}")
+    observer.stage("training", f"{time}, {stage.what_learns(decoder)}")
     run = AnswerRun(decoder, engine, settings, material.rows, material.held, replay, folder, found, observer,
                     material.asked, machine.save_seconds)  # fmt: skip
     before, after = run.go()
@@ -120,7 +111,7 @@ def finetune(
     repeatable = dataclasses.replace(settings, steps=schedule.steps, revisions=schedule.revisions)
     lineage = {"code": __version__, "parents": parents, "tokens": run.tokens,
                "finetuning": dataclasses.asdict(repeatable), "tools": list(material.tools)}
-    written = _files(decoder, load(path), settings, base, lineage, target)
+    written = stage.write_files(decoder, load(path), bool(settings.rank), base, lineage, target)
     results = {
         "name": folder.name, "code_version": __version__, "base": {"path": str(path), "sha256": base},
         "settings": dataclasses.asdict(repeatable), "machine": found.to_dict(), "files": written,
@@ -135,20 +126,13 @@ def finetune(
     return results
 
 
-def _engine(decoder: Decoder, parameters: Parameters) -> Engine:
-    """Around the model in memory, with the template that its file has, or ours."""
-    engine = from_decoder(decoder, parameters.tokenizer)
-    engine.chat_template = parameters.chat_template
-    return engine
-
-
 def _resolved(settings: TuneSettings, parameters: Parameters) -> TuneSettings:
     """With what was left open decided by the model's size."""
     config = parameters.config
     context = settings.context or min(_LONGEST, config.context)
     if context > config.context:
         raise ConfigError(f"context={context} is more than the {config.context} that the model was made for")
-    large = sum(array.size for array in parameters.state.values()) > _LARGE
+    large = sum(array.size for array in parameters.state.values()) > stage.LARGE
     batch = settings.batch or max(1, (2048 if large else 4096) // context)
     lr = settings.lr or (1e-3 if settings.rank else 5e-5 if large else 0.01)
     return dataclasses.replace(settings, context=context, batch=batch, lr=lr)
@@ -214,68 +198,3 @@ def _replay(
         if store.manifest["vocab_size"] != parameters.tokenizer.vocab_size:
             return None
     return store
-
-
-def _learning(engine: Engine, settings: TuneSettings, machine: Machine) -> Decoder:
-    """The decoder on its device; wrapped, where there is a rank, with what is frozen in the type of the products."""
-    decoder = engine.backend.model.to(machine.device)  # type: ignore[attr-defined]
-    if settings.rank:
-        wrap(decoder, settings.rank, settings.alpha, settings.seed)
-        for parameter in decoder.parameters():
-            if not parameter.requires_grad and parameter.ndim == 2:
-                parameter.data = parameter.data.to(machine.torch_dtype)
-    return decoder  # type: ignore[no-any-return]
-
-
-def _what_learns(decoder: Decoder) -> str:
-    learns = sum(parameter.numel() for parameter in decoder.parameters() if parameter.requires_grad)
-    return f"{learns:,} of {sum(parameter.numel() for parameter in decoder.parameters()):,} parameters learn"
-
-
-def _files(
-    decoder: Decoder, parameters: Parameters, settings: TuneSettings, base: str, lineage: dict[str, Any], folder: Path
-) -> dict[str, Any]:
-    """The two files, and with a rank the adapter, from which the first of them is made, in full precision."""
-    if settings.rank:
-        adapter = adapter_of(decoder, base)
-        adapters.save(folder / adapters.ADAPTER, adapter)
-        parameters = adapters.merged(parameters, adapter, base)
-    else:
-        parameters = dataclasses.replace(parameters, state=arrays_of(decoder))
-    dtype = lossless_type(parameters)
-    save(folder / PARAMETERS, parameters.config, parameters.state, parameters.tokenizer,
-         dtype="BF16" if dtype == "F32" else dtype, chat_template=parameters.chat_template or TEMPLATE,
-         lineage=lineage)  # fmt: skip
-    program = write_run_file(folder)
-    written = [folder / PARAMETERS, program, *([folder / adapters.ADAPTER] if settings.rank else [])]
-    return {path.name: {"bytes": path.stat().st_size, "sha256": adapters.fingerprint(path)} for path in written}
-
-
-def _wishes(settings: TuneSettings, base: str) -> dict[str, Any]:
-    data = {name: adapters.fingerprint(name) for name in settings.data if Path(name).is_file()}
-    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(settings)))
-    return {"base": base, "data": data, "settings": plain}
-
-
-def _begun(folder: Path, settings: TuneSettings, base: str) -> dict[str, Any] | None:
-    """How the run in the folder was begun, if there is one: a folder belongs to one model, data and choices."""
-    path = folder / _WISHES
-    if not path.exists():
-        if (folder / PARAMETERS).exists():
-            raise ConfigError(f"{folder} holds another model; choose another folder with --out")
-        return None
-    try:
-        begun: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        kept, _ = begun["settings"], begun["machine"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise FileFormatError(f"{path} cannot be read ({error}); choose another folder with --out") from error
-    now = _wishes(settings, base)
-    open_ones = ("context", "batch", "lr")  # 0 was decided by the model
-    same = begun["base"] == base and begun["data"] == now["data"] and all(
-        kept.get(name) == value or (name in open_ones and not value) for name, value in now["settings"].items())
-    if not same:
-        raise ConfigError(
-            f"{folder} holds a run that was begun with another model, other conversations or other choices "
-            f"(see {path}); choose another folder with --out, or give the same ones to go on with that run"
-        )
-    return begun

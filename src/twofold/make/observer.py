@@ -21,10 +21,14 @@ class Observer(Protocol):
         """Something that a person should know."""
 
     def step(self, step: Step, info: Mapping[str, Any]) -> None:
-        """A training step was taken; `info` holds steps, bits_per_byte, tokens_per_second, mfu, seconds_left."""
+        """A training step was taken; `info` holds steps, tokens_per_second, seconds_left, and bits_per_byte and mfu, or
+        `shown`: numbers by name, which stand for how well it goes where that is not told in bits."""
 
     def evaluated(self, step: int, bits_per_byte: Mapping[str, float]) -> None:
         """Held-out text was measured, by source."""
+
+    def measured(self, step: int, words: str) -> None:
+        """Something else that was held out was measured."""
 
     def sample(self, step: int, prompt: str, text: str) -> None:
         """The model wrote something."""
@@ -42,6 +46,8 @@ class Silent:
     def step(self, step: Step, info: Mapping[str, Any]) -> None: ...
 
     def evaluated(self, step: int, bits_per_byte: Mapping[str, float]) -> None: ...
+
+    def measured(self, step: int, words: str) -> None: ...
 
     def sample(self, step: int, prompt: str, text: str) -> None: ...
 
@@ -71,6 +77,10 @@ class Both:
     def evaluated(self, step: int, bits_per_byte: Mapping[str, float]) -> None:
         for observer in self.observers:
             observer.evaluated(step, bits_per_byte)
+
+    def measured(self, step: int, words: str) -> None:
+        for observer in self.observers:
+            observer.measured(step, words)
 
     def sample(self, step: int, prompt: str, text: str) -> None:
         for observer in self.observers:
