@@ -141,13 +141,9 @@ def test_the_loop_stops_where_it_is_told_and_passes_exceptions_on(model):
     def each(token):
         return len(seen) == 4 or seen.append(token)
 
-    tokens = model.generate(IDS, 50, Sampling(seed=2), candidates=3, each=each)
+    tokens = model.generate(IDS, 50, Sampling(seed=2), each=each)
     assert tokens[:4] == seen
     assert len(tokens) == 5
-    for token in tokens:
-        chances = [one.probability for one in token.candidates]
-        assert chances == sorted(chances, reverse=True)
-        assert token.probability <= chances[0] + 1e-6
     with pytest.raises(ZeroDivisionError):
         model.generate(IDS, 5, each=lambda token: 1 / 0)
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from twofold.contracts import Candidate, Sampling, Token
+from twofold.contracts import Sampling, Token
 from twofold.engine import native_build
 from twofold.engine.backend import CacheKind, Reads
 from twofold.engine.sampling import RECENT
@@ -39,13 +39,12 @@ class _Sampling(ctypes.Structure):
                 ("repeat", c_float), ("seed", c_uint64))  # fmt: skip
 
 
-_Each = ctypes.CFUNCTYPE(c_int, c_int, c_double, POINTER(c_int), POINTER(c_double), c_void_p)
+_Each = ctypes.CFUNCTYPE(c_int, c_int, c_double, c_void_p)
 _Ints, _Floats = POINTER(c_int), POINTER(c_float)
 _SIGNATURES: dict[str, tuple[Any, ...]] = {  # what it gives, then what it takes
     "tf_error": (c_char_p,),
     "tf_kernel": (c_char_p,),
-    "tf_open": (c_void_p, c_char_p, c_int),
-    "tf_open_buffer": (c_void_p, c_void_p, c_size_t, c_int),
+    "tf_open": (c_void_p, c_char_p, c_void_p, c_size_t, c_int),
     "tf_refresh": (c_int, c_void_p, c_void_p, c_size_t),
     "tf_close": (None, c_void_p),
     "tf_size": (c_int, c_void_p, c_int),
@@ -56,7 +55,7 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {  # what it gives, then what it takes
     "tf_cache_copy": (c_int, c_void_p, c_void_p, c_int),
     "tf_forward": (c_int, c_void_p, c_int, POINTER(c_void_p), _Ints, _Ints, _Floats, c_int),
     "tf_draw": (c_int, _Floats, c_int, POINTER(_Sampling), c_double, _Ints, c_int, POINTER(c_double)),
-    "tf_generate": (c_int, c_void_p, c_void_p, _Ints, c_int, c_int, POINTER(_Sampling), c_int, _Each, c_void_p),
+    "tf_generate": (c_int, c_void_p, c_void_p, _Ints, c_int, c_int, POINTER(_Sampling), _Each, c_void_p),
     "tf_tokenize": (c_int, c_void_p, c_char_p, c_size_t, c_int, _Ints, c_int),
     "tf_token": (c_void_p, c_void_p, c_int, _Ints, _Ints),
 }
@@ -94,10 +93,10 @@ class NativeModel:
         self._c = _load(path)
         self._lock = threading.RLock()
         if isinstance(source, str | Path):
-            self._handle = self._c.tf_open(str(source).encode("utf-8", "surrogateescape"), threads)
+            self._handle = self._c.tf_open(str(source).encode("utf-8", "surrogateescape"), None, 0, threads)
         else:
             whole = np.frombuffer(source, np.uint8)
-            self._handle = self._c.tf_open_buffer(whole.ctypes.data, whole.size, threads)
+            self._handle = self._c.tf_open(None, whole.ctypes.data, whole.size, threads)
         if not self._handle:
             raise FileFormatError(self._problem())
         sizes = [self._c.tf_size(self._handle, what) for what in range(5)]
@@ -154,9 +153,9 @@ class NativeModel:
         return chosen, probability.value
 
     def generate(
-        self, prompt: Sequence[int], n: int, sampling: Sampling | None = None, *, candidates: int = 0,
+        self, prompt: Sequence[int], n: int, sampling: Sampling | None = None, *,
         cache: NativeCache | None = None, each: Callable[[Token], object] | None = None,
-    ) -> list[Token]:
+    ) -> list[Token]:  # fmt: skip
         """The token loop in C: at most `n` tokens that go on from the ids of `prompt`, the last one eos.
 
         `each` is called with every token and ends the loop by giving True. A `cache` that holds a beginning of the
@@ -165,20 +164,18 @@ class NativeModel:
         tokens: list[Token] = []
         failures: list[BaseException] = []
 
-        def listen(i: int, probability: float, ids: Any, chances: Any, _: object) -> int:
+        def listen(i: int, probability: float, _: object) -> int:
             try:
-                others = tuple(Candidate(ids[k], chances[k]) for k in range(candidates))
-                tokens.append(Token(i, probability, others))
+                tokens.append(Token(i, probability))
                 return bool(each and each(tokens[-1]) is True)
             except BaseException as error:  # an exception cannot cross C
                 failures.append(error)
                 return 1
 
-        candidates = min(candidates, self.vocab_size)
         cache = cache or NativeCache(self, self.context)
         with self._lock:
             made = self._c.tf_generate(self._handle, cache.handle, _ints(prompt), len(prompt), n,
-                                       _settings(sampling or Sampling()), candidates, _Each(listen), None)  # fmt: skip
+                                       _settings(sampling or Sampling()), _Each(listen), None)  # fmt: skip
         if failures:
             raise failures[0]
         if made < 0:

@@ -22,8 +22,8 @@
    Axes: s sequence, t positions seen so far, h head, d model width, e head width, f feed-forward, v vocabulary. */
 
 #define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
@@ -35,10 +35,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#ifndef _WIN32
+#include <sys/mman.h>
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
+
+INLINE float from_bits(uint32_t bits) { float x; memcpy(&x, &bits, 4); return x; }
+INLINE uint32_t to_bits(float x) { uint32_t bits; memcpy(&bits, &x, 4); return bits; }
 
 /* ── 1  The file ─────────────────────────────────────────────────────────────────────────────────────────────────────
    "GGUF", a version, two counts; named values; each tensor's name, sizes, type and place; then the numbers themselves.
@@ -51,7 +59,7 @@ enum { MOST_ENTRIES = 1 << 16, MOST_HEADER = 32 << 20 };
 typedef struct { const char *at; size_t n; } text; /* UTF-8 as it lies in the file, without a zero at its end */
 
 typedef struct {
-    text key;
+    text name;
     int kind, item;       /* of an array, what its items are; of any other value, the same as kind */
     uint64_t count;       /* of an array, how many items there are; else 1 */
     const uint8_t *bytes; /* the (first) item; strings follow each other, see next_text */
@@ -62,7 +70,8 @@ typedef struct { text name; int n_dims, type; uint64_t sizes[4], offset; } tenso
 typedef struct {
     const uint8_t *bytes; /* the whole file, mapped or someone else's */
     size_t size, start;   /* the tensors' bytes begin at start */
-    int mapped, n_entries, n_tensors;
+    void *mapped;
+    int n_entries, n_tensors;
     entry *entries;
     tensor *tensors;
 } gguf;
@@ -77,6 +86,16 @@ static int fail(const char *form, ...) {
     vsnprintf(problem, sizeof problem, form, values);
     va_end(values);
     return 0;
+}
+
+/* Memory that is given back together. */
+typedef struct { void *at[32]; int n, failed; } pile;
+
+static void *hold(pile *p, void *at) { return p->failed |= !at, p->at[p->n++] = at; }
+static void *zeros(pile *p, size_t n, size_t size) { return hold(p, calloc(n + 1, size)); } /* of n things, and one more */
+
+static void let_go(pile *p) {
+    while (p->n) free(p->at[--p->n]);
 }
 
 typedef struct { const uint8_t *at, *end; int bad; } cursor; /* reading past the end gives zeros and sets bad */
@@ -107,16 +126,19 @@ static text next_text(const uint8_t **at) {
 
 static int same(text a, const char *b) { return a.n == strlen(b) && !memcmp(a.at, b, a.n); }
 
-static const entry *gguf_get(const gguf *g, const char *key) {
-    for (int i = 0; i < g->n_entries; i++)
-        if (same(g->entries[i].key, key)) return &g->entries[i];
+/* Of n things, each of which begins with its name. */
+static const void *named(const void *things, int n, size_t size, const char *name) {
+    for (const char *at = things; n > 0; at += size, n--)
+        if (same(*(const text *)(const void *)at, name)) return at;
     return NULL;
 }
 
+static const entry *gguf_get(const gguf *g, const char *key) {
+    return named(g->entries, g->n_entries, sizeof(entry), key);
+}
+
 static const tensor *gguf_tensor(const gguf *g, const char *name) {
-    for (int i = 0; i < g->n_tensors; i++)
-        if (same(g->tensors[i].name, name)) return &g->tensors[i];
-    return NULL;
+    return named(g->tensors, g->n_tensors, sizeof(tensor), name);
 }
 
 /* Item i of a value of numbers, whatever their kind. */
@@ -144,53 +166,42 @@ static text gguf_text(const gguf *g, const char *key, const char *missing) {
     return next_text(&at);
 }
 
-static int read_entry(cursor *c, entry *e) {
-    e->key = take_text(c), e->kind = e->item = (int)take_u32(c), e->count = 1;
+static void read_entry(cursor *c, entry *e) {
+    e->name = take_text(c), e->kind = e->item = (int)take_u32(c), e->count = 1;
     if (e->kind == ARRAY) e->item = (int)take_u32(c), e->count = take_u64(c);
     e->bytes = c->at;
-    if ((unsigned)e->item >= N_KINDS || e->item == ARRAY) return 0;
-    if (e->item != STRING) take(c, e->count <= MOST_HEADER ? e->count * KIND_SIZE[e->item] : UINT64_MAX);
-    for (uint64_t i = 0; e->item == STRING && i < e->count && !c->bad; i++) take_text(c);
-    return !c->bad;
+    if ((unsigned)e->item >= N_KINDS || e->item == ARRAY) c->bad = 1;
+    else if (e->item != STRING) take(c, e->count <= MOST_HEADER ? e->count * KIND_SIZE[e->item] : UINT64_MAX);
+    else for (uint64_t i = 0; i < e->count && !c->bad; i++) take_text(c);
 }
 
-static int read_tensor(cursor *c, tensor *t) {
-    t->name = take_text(c);
-    uint32_t n = take_u32(c);
-    if (n < 1 || n > 4) return 0;
-    t->n_dims = (int)n;
+static void read_tensor(cursor *c, tensor *t) {
+    t->name = take_text(c), t->n_dims = (int)take_u32(c);
+    if (t->n_dims < 1 || t->n_dims > 4) c->bad = 1;
     uint64_t numbers = 1;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4 && !c->bad; i++) {
         t->sizes[i] = i < t->n_dims ? take_u64(c) : 1;
-        if (t->sizes[i] < 1 || t->sizes[i] > INT32_MAX || (numbers *= t->sizes[i]) > (uint64_t)1 << 40) return 0;
+        if (t->sizes[i] < 1 || t->sizes[i] > INT32_MAX || (numbers *= t->sizes[i]) > (uint64_t)1 << 40) c->bad = 1;
     }
     t->type = (int)take_u32(c), t->offset = take_u64(c);
-    return !c->bad;
-}
-
-static void gguf_close(gguf *g) {
-    if (g && g->mapped) munmap((void *)g->bytes, g->size);
-    if (g) free(g->entries), free(g->tensors), free(g);
 }
 
 /* Reads the header of g->bytes. 1, or 0 with a message. */
 static int gguf_read(gguf *g, const char *name) {
-    cursor c = {g->bytes, g->bytes + g->size, 0};
+    cursor c = {g->bytes, g->bytes + (g->size < MOST_HEADER ? g->size : MOST_HEADER), 0};
     if (g->size < 24 || memcmp(take(&c, 4), "GGUF", 4)) return fail("%s is not a GGUF file", name);
     uint32_t version = take_u32(&c);
     uint64_t n_tensors = take_u64(&c), n_entries = take_u64(&c);
     if (version != 2 && version != 3) return fail("%s is GGUF version %u; versions 2 and 3 are read", name, version);
     if (n_tensors > MOST_ENTRIES || n_entries > MOST_ENTRIES)
         return fail("%s is damaged: it claims %" PRIu64 " values and %" PRIu64 " tensors", name, n_entries, n_tensors);
-    if (g->size > MOST_HEADER) c.end = g->bytes + MOST_HEADER;
     g->entries = calloc(n_entries + 1, sizeof *g->entries), g->tensors = calloc(n_tensors + 1, sizeof *g->tensors);
     if (!g->entries || !g->tensors) return fail("out of memory");
-    while (g->n_entries < (int)n_entries && read_entry(&c, &g->entries[g->n_entries])) g->n_entries++;
-    int sound = g->n_entries == (int)n_entries;
-    while (sound && g->n_tensors < (int)n_tensors && read_tensor(&c, &g->tensors[g->n_tensors])) g->n_tensors++;
-    if (g->n_entries + g->n_tensors < (int)(n_entries + n_tensors))
+    while (g->n_entries < (int)n_entries && !c.bad) read_entry(&c, &g->entries[g->n_entries++]);
+    while (g->n_tensors < (int)n_tensors && !c.bad) read_tensor(&c, &g->tensors[g->n_tensors++]);
+    if (c.bad)
         return fail("%s is truncated or damaged near byte %zu: its value or tensor number %d makes no sense", name,
-                    (size_t)(c.at - g->bytes), g->n_entries + g->n_tensors + 1);
+                    (size_t)(c.at - g->bytes), g->n_entries + g->n_tensors);
     double align = gguf_number(g, "general.alignment", 32);
     if (!(align >= 1 && align <= 1 << 20) || ((int)align & ((int)align - 1)))
         return fail("%s is damaged: general.alignment is %g", name, align);
@@ -200,24 +211,451 @@ static int gguf_read(gguf *g, const char *name) {
     return 1;
 }
 
+static void gguf_close(gguf *g) {
+    if (!g) return;
+#ifdef _WIN32
+    free(g->mapped);
+#else
+    if (g->mapped) munmap(g->mapped, g->size);
+#endif
+    free(g->entries), free(g->tensors), free(g);
+}
+
+/* A file's bytes: mapped, where that can be. 1, or 0 and errno. */
+static int gguf_map(gguf *g, const char *path) {
+    struct stat about;
+    FILE *file = fopen(path, "rb");
+    int sound = file && !fstat(fileno(file), &about);
+    if (sound && !S_ISREG(about.st_mode)) sound = 0, errno = S_ISDIR(about.st_mode) ? EISDIR : EINVAL;
+    if (sound && (g->size = (size_t)about.st_size)) {
+#ifdef _WIN32
+        sound = (g->mapped = malloc(g->size)) && fread(g->mapped, g->size, 1, file);
+#else
+        g->mapped = mmap(NULL, g->size, PROT_READ, MAP_PRIVATE, fileno(file), 0);
+        if (g->mapped == MAP_FAILED) sound = 0, g->mapped = NULL;
+#endif
+        g->bytes = g->mapped;
+    }
+    if (file) fclose(file);
+    return sound;
+}
+
 /* The file at a path, or n bytes in memory (path NULL), which must stay while it is open. NULL, and why. */
 static gguf *gguf_open(const char *path, const void *bytes, size_t n) {
     gguf *g = calloc(1, sizeof *g);
     if (!g) return fail("out of memory"), NULL;
     g->bytes = bytes, g->size = n;
-    if (path) {
-        struct stat about;
-        int file = open(path, O_RDONLY | O_CLOEXEC), sound = file >= 0 && !fstat(file, &about);
-        if (sound && !S_ISREG(about.st_mode)) sound = 0, errno = S_ISDIR(about.st_mode) ? EISDIR : EINVAL;
-        if (sound && (g->size = (size_t)about.st_size)) {
-            g->bytes = mmap(NULL, g->size, PROT_READ, MAP_PRIVATE, file, 0);
-            sound = g->mapped = g->bytes != MAP_FAILED;
-        }
-        if (file >= 0) close(file);
-        if (!sound) return fail("cannot read %s: %s", path, strerror(errno)), free(g), NULL;
+    int sound = (!path || gguf_map(g, path) || fail("cannot read %s: %s", path, strerror(errno)))
+             && gguf_read(g, path ? path : "the buffer");
+    return sound ? g : (gguf_close(g), NULL);
+}
+
+/* ── 2  The tokenizer ────────────────────────────────────────────────────────────────────────────────────────────────
+   Text to ids and back, in one of two ways. Byte-level BPE cuts text into pieces (a word, a number, punctuation) and in
+   each piece joins, again and again, the pair of neighbours that was learned first. SentencePiece's way, Gemma's, makes
+   no cuts; there the pair goes first whose token has the highest score, and what is no token is spelled in bytes. */
+
+/* The letters and numbers of Unicode 18 in runs: the way from the last run's end, then twice the run's length, and one
+   more for numbers. A figure is written in base 32, its last digit from ']' up, the others from '#' up. */
+static const char RUNS[] =
+    "$mrd$qc$q$l_db^_``]_^d^$k^${^?qaukgd_^_'^g^a_e^_c_^c^_^$e^(c^+se-i^%i^ac%o_a%`$sae$j%srraa^)c^_lada]r]c__m_^$yz(oh"
+    "_kr]%_faa_b$ia_f_`_t$odsb$m^km%q$w&i`_o_dqar^$]am_a_$i^k^_`e`_m_ja^car]a_j__eiaa_$i^k^a^a^a|e^_dr_cmo^c^$i^k^a^g`_"
+    "o_laarf_hm_a_$i^k^a^g`_{a^car^_]jh_^i`c^e`a^_^a`a`c`us_rxom^c^$k^$]`_wc^a_aarel^_am^c^$k^q^g`_{c^aar^ano^c^%o__m_b"
+    "c^l]ca$d^ib$a`$m^o^__k|rn&]^aikfr$da^_^g^$m^_^q^af__g^_fr_e$]_|$fim^%exg&p%sq_]rciae`_`adcawi_^rc%i^_b__%s^7w^e_k^"
+    "_^e_%o^e_%_^e_k^_^e_{^&o^e_'ck$f`$]m(i_i`$)u_$_^$qb's`d]md$aj$ck$akw^cl&e$`_a_`rcrsrc(odg_%a^_b'ig${$dr]$y_gh%ua$q"
+    "ct$b$kf&g$hrcrj_%z%{nm`r$f$yja]r]%uw%eyr`c]r]%e_sb%s_c$fe^i^a`_b/]%]4i_i_%i_i_m^_^_^_^${_&g^k^_`c^k`e_iawbc^k&p`]_"
+    "_jb_]rb$_&__a__q^_`gc_^_^_^e^s_ebga_^&d]a]h9s&v%k$j6s$z$&i1gce`af`_%i^_b__&md_m$kfk^k^k^k^k^k^k^k%m_1ra]`vpdg_d]aa"
+    "(icc^(q^eb%s^(y`fg%]$m$]$]r{n^|$]r$d|-]/?]%]$.+w%`%y_3w`$]]r]aq%{m${_'i]r$do_)k_(ca_k$_^c^e^$kjjg&ek&ayrui`_^a^r]$"
+    "ug$kv$wd%{y_]rcg^q]r]g^%otc^marc$k`_`&a^_`a_g__^_uc_sdcii_i_ifk^k^%s^y_a_*cjrc8=ei$ka&_++a9y_)q$ckigb_^q^w^g^_^a^a"
+    "^)u$^9so']_&i$eu&qg^+kprd$qc$qh(o`i_i_i_c$`u^$q^$c^a^{_y$_*si%xi&pnb*q$w`&_m$ta%]]ff$e]`]m]`b%ig$y_%eam^h$g,y_rc%e"
+    "a%ea%me&eis^{^k^a^s^{^k^a`&ei6kf$igmui^%q^y%]i__^%u^a`__$k_n]$k_l]${ep$m$c^abh]$i]ja$qc$q$c&mab]a]$^_%z]_le^c^$wgp"
+    "t$w]b^$w]d$]m^$uchm&ig$i_n]$cbn]$atl%m'o$t&cj&cdj]%eircr]$uf$k)w$|^%qcamin$in$w]r]_e$ihfx$a$k$g]lq$ki&gw$z^a__j%w$"
+    "]$odrf%elra___e%c`_i&]kehr]_^_a$fh$a^$opa$|k^_^e^{^qd%{nrhm_a_$i^k^a^g`_o_ig{q^___^%i^_v_^_$i&goebrbc{&]qa^_er(c%{"
+    "$fe$a&]q_hr$c%sj_drc$fy$srvak(v%u&q']]$dim___m^a^$ml_^_kr%cm_%km_^_y_g%md_r_h%yp_o'on_(r%_lrco^%gn_l$xb$y&mk^a^%ir"
+    "_frci^a^%]k_drc%uard_*k$cl_^w^%ayr%s_l$h$h$<q&c*^bt]/ei6l%+f)_l%&]niv*<sb$'k)8v$yor$9c$&od${^rc'{^rc$yo&]meir^l^$g"
+    "b$c0m%w`r)c']]$lf$o_$o$i'sb_%_w%]a^_ka]df10s$a%a%|*cj$<ak&c*3ze^k^a^5of_zc__kgd;u%+a)sbw`odq'%sr$1c$fi$f&i$p'd(g^'"
+    "k^a___a_e^u^_^k^'_^e_m^k^$u^e^g^_`k^8g^$o^$o^${^$o^${^$o^${^$o^${^$o^m_&b$;]+akk$s&c$m&y'o%wgk_ra_-^$yo%uar1s$uar)"
+    "s$y__]r)b${^c^a^k_gfa*]k^e^a^{^/g_p$m'ed_ar;t&t^d^f%i%x^|)_e^$s^a^___^q^e^_^_c_a_^_^_^c^a^___^_^_^_^_^a^__e^k^e^e^"
+    "_^q^$_bc^g^$_5ax%:`r$#c%61]$]+4{^.+y_16_l$)y%0_$$y$2_,7sb35q$)?c9']";
+
+enum { OTHER = 1, LETTER = 2, NUMBER = 4, SPACE = 8, BLANK = 16, LINE_END = 32 }; /* bits; the last two besides SPACE */
+static uint8_t class_of[0x110000];
+
+static void classify(void) {
+    int figure = 0, end = 0, is_length = 0;
+    memset(class_of, OTHER, sizeof class_of);
+    for (const char *c = RUNS; *c; c++) {
+        if (*c < ']') { figure = (figure + *c - '#') * 32; continue; }
+        figure += *c - ']';
+        if (is_length) memset(class_of + end, figure & 1 ? NUMBER : LETTER, (size_t)figure / 2), figure /= 2;
+        end += figure, figure = 0, is_length = !is_length;
     }
-    if (!gguf_read(g, path ? path : "the buffer")) return gguf_close(g), NULL;
-    return g;
+    static const int spaces[] = {0x85, 0xa0, 0x1680, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000};
+    for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++) class_of[spaces[i]] = SPACE;
+    memset(class_of + 0x09, SPACE, 5), memset(class_of + 0x2000, SPACE, 11);
+    class_of[' '] = SPACE | BLANK, class_of['\n'] = class_of['\r'] = SPACE | LINE_END;
+}
+
+/* How many bytes the character c takes that s begins with; -n where its first n, or all of s, only could begin one, and
+   -1 where s is empty or its first byte could not. */
+static int character(text s, uint32_t *c) {
+    uint8_t b = s.n ? (uint8_t)*s.at : 0xff;
+    int n = b < 0x80 ? 1 : b < 0xc2 ? 0 : b < 0xe0 ? 2 : b < 0xf0 ? 3 : b < 0xf5 ? 4 : 0;
+    *c = n == 1 ? b : b & (0x7fu >> n);
+    for (int i = 1; i < n; i++) { /* what is longer than need be, half of a UTF-16 pair or above U+10FFFF is none */
+        uint8_t next = (size_t)i < s.n ? (uint8_t)s.at[i] : 0, least = b == 0xe0 ? 0xa0 : b == 0xf0 ? 0x90 : 0x80;
+        uint8_t most = b == 0xed ? 0x9f : b == 0xf4 ? 0x8f : 0xbf;
+        if (next < (i == 1 ? least : 0x80) || next > (i == 1 ? most : 0xbf)) return -i;
+        *c = *c << 6 | (next & 63);
+    }
+    return n ? n : -1;
+}
+
+static text from(text s, size_t i) { return (text){s.at + i, s.n - i}; }
+
+/* The next three find places in text that is sound UTF-8: past a character, whose class they tell, 0 at the end; past at
+   most so many characters of some classes; past an English contraction. */
+static size_t past(text s, size_t i, int *class) {
+    uint32_t c;
+    int n = character(from(s, i), &c);
+    return *class = n > 0 ? class_of[c] : 0, i + (size_t)(n > 0 ? n : 0);
+}
+
+static size_t past_run(text s, size_t i, int classes, int most) {
+    int found;
+    for (size_t next; most-- && (next = past(s, i, &found), found & classes);) i = next;
+    return i;
+}
+
+static size_t past_contraction(text s, size_t i, int case_bit) {
+    static const char *const ends[] = {"s", "t", "re", "ve", "m", "ll", "d"};
+    for (int k = 0; s.at[i] == '\'' && k < 7; k++) {
+        size_t n = 0;
+        while (ends[k][n] && i + 1 + n < s.n && (s.at[i + 1 + n] | case_bit) == ends[k][n]) n++;
+        if (!ends[k][n]) return i + 1 + n;
+    }
+    return i;
+}
+
+/* How text is cut into pieces. With L letters, N numbers, S spaces and P none of these, a piece is the first that there
+   is of
+
+       gpt-2               's|'t|'re|'ve|'m|'ll|'d      ?L+              ?N+           ?P+          S+(?=S|$)  S+
+       qwen2, llama-bpe    the same in any case     [^LN\r\n]?L+    N or N{1,3}    ?P+[\r\n]*  S*[\r\n]+  S+(?=S|$)  S+
+
+   and smollm is gpt-2 on what lies between numbers, which are cut out one by one. A rule here: perhaps one of `lead`, then
+   up to `most` of `run`, then what there is of `tail`. */
+enum { GPT2, SMOLLM, QWEN2, LLAMA3, SENTENCEPIECE };
+enum { ANY = -1, NEITHER = OTHER | SPACE }; /* any number of them */
+static const char *const CUTS[] = {"gpt-2", "smollm", "qwen2", "llama-bpe"};
+static const struct { int lead, run, most, tail; } RULES[][3] = {
+    [GPT2] = {{BLANK, LETTER, ANY, 0}, {BLANK, NUMBER, ANY, 0}, {BLANK, OTHER, ANY, 0}},
+    [SMOLLM] = {{BLANK, LETTER, ANY, 0}, {0, NUMBER, 1, 0}, {BLANK, OTHER, ANY, 0}},
+    [QWEN2] = {{NEITHER, LETTER, ANY, 0}, {0, NUMBER, 1, 0}, {BLANK, OTHER, ANY, LINE_END}},
+    [LLAMA3] = {{NEITHER, LETTER, ANY, 0}, {0, NUMBER, 3, 0}, {BLANK, OTHER, ANY, LINE_END}},
+};
+
+static size_t piece_end(text s, size_t i, int cut) {
+    int first, then, later = cut == QWEN2 || cut == LLAMA3;
+    size_t next = past(s, i, &first), end = past_contraction(s, i, later ? 32 : 0), last;
+    past(s, next, &then);
+    for (int k = 0; end == i && k < 3; k++) {
+        int leads = first & RULES[cut][k].lead && !(first & LINE_END) && then & RULES[cut][k].run;
+        size_t begin = leads ? next : i, stop = past_run(s, begin, RULES[cut][k].run, RULES[cut][k].most);
+        if (stop > begin) end = past_run(s, stop, RULES[cut][k].tail, ANY);
+    }
+    if (end > i) return end;
+    end = past_run(s, i, SPACE, ANY), past(s, end, &then);
+    for (last = end; later && last > i; last--)
+        if (s.at[last - 1] == '\n' || s.at[last - 1] == '\r') return last;
+    for (last = end - 1; (uint8_t)s.at[last] >> 6 == 2;) last--;
+    return !then || last == i || (cut == SMOLLM && then == NUMBER) ? end : last;
+}
+
+/* What a file says of words. A token is kept as the bytes that it stands for. */
+enum { NORMAL = 1, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE }; /* kinds of token, as llama.cpp numbers them */
+typedef struct { int left, right, made; uint32_t rank; } merge;    /* made is id + 1, or 0 where there is none */
+
+typedef struct {
+    int cut, n, n_real, bos, unknown, last[2], add_bos, add_blank; /* n_real: without padding at the end */
+    text *tokens;
+    uint8_t *kinds;
+    float *scores;
+    int *slots;    /* a table of ids by bytes: id + 1, or 0 */
+    merge *merges; /* a table by left and right */
+    uint32_t slot_mask, merge_mask;
+    int byte_ids[256], special_begins[256], special_length; /* by their first byte; of the longest */
+    char *bytes, *jinja;                                    /* of all tokens; the chat template */
+    char why[sizeof problem];                               /* if not empty, text cannot be turned into ids */
+} vocabulary;
+
+static int is_special(int kind) { return kind == CONTROL || kind == USER_DEFINED; }
+
+static uint32_t mix(uint64_t h) { return (uint32_t)((h * 0x9e3779b97f4a7c15u) >> 32); }
+
+static uint32_t mask_for(uint64_t n) { /* of a table that n things fill by half at most */
+    uint32_t mask = 3;
+    while (mask < 2 * n) mask = 2 * mask + 1;
+    return mask;
+}
+
+static int *find_slot(const vocabulary *v, int special, text s) { /* a token's, or the free one for it */
+    uint32_t h = (uint32_t)special;
+    for (size_t i = 0; i < s.n; i++) h = mix((uint64_t)h << 8 | (uint8_t)s.at[i]);
+    for (;; h++) {
+        int *slot = &v->slots[h & v->slot_mask], id = *slot - 1;
+        if (id < 0 || (v->tokens[id].n == s.n && !memcmp(v->tokens[id].at, s.at, s.n) &&
+                       is_special(v->kinds[id]) == special)) return slot;
+    }
+}
+
+static int find_token(const vocabulary *v, int special, text s) { return *find_slot(v, special, s) - 1; }
+
+static merge *find_merge(const vocabulary *v, int left, int right) {
+    for (uint32_t h = mix((uint64_t)(uint32_t)left << 32 ^ (uint32_t)right * 0x85ebca6bu);; h++) {
+        merge *m = &v->merges[h & v->merge_mask];
+        if (!m->made || (m->left == left && m->right == right)) return m;
+    }
+}
+
+/* The bytes that a spelling stands for, into `to`; how many, or 0 where it is none. Byte-level: what is printable in
+   Latin-1 stands for itself, for the other 68 bytes U+0100 and up. SentencePiece: U+2581 stands for a blank. */
+static size_t unspell(int cut, int kind, text s, char *to) {
+    size_t n = 0;
+    uint32_t c;
+    if (cut == SENTENCEPIECE && kind == BYTE) return *to = (char)strtol(s.n == 6 ? s.at + 3 : "0", NULL, 16), 1;
+    for (int size; s.n; s = from(s, (size_t)size)) {
+        if ((size = character(s, &c)) < 0) return 0;
+        if (cut == SENTENCEPIECE) {
+            size_t long_as = c == 0x2581 ? 1 : (size_t)size;
+            memcpy(to + n, c == 0x2581 ? " " : s.at, long_as), n += long_as;
+        } else {
+            int other = c < 256 ? -1 : (int)c - 256, visible = (c > 32 && c < 127) || (c > 160 && c < 256 && c != 173);
+            if (!visible && (other < 0 || other > 67)) return 0;
+            to[n++] = (char)(visible ? (int)c : other < 33 ? other : other < 67 ? other + 94 : 173);
+        }
+    }
+    return n;
+}
+
+static const entry *array_of(const gguf *g, const char *key, int item, uint64_t n) { /* n items, or 0: any number */
+    const entry *e = gguf_get(g, key);
+    return e && e->kind == ARRAY && e->item == item && (!n || e->count == n) ? e : NULL;
+}
+
+static int id_of(const vocabulary *v, const gguf *g, const char *key) { /* a token that has a role, or -1 */
+    double id = gguf_number(g, key, -1);
+    return id >= 0 && id < v->n ? (int)id : -1;
+}
+
+static void add_token(vocabulary *v, int i, text spelling, int kind, char *to) { /* whose bytes go there */
+    int special = is_special(kind), by_score = v->cut == SENTENCEPIECE;
+    size_t n = special ? 0 : unspell(v->cut, kind, spelling, to);
+    int plain = n && kind != UNUSED && (!by_score || kind == NORMAL);
+    if (!n) memcpy(to, spelling.at, n = spelling.n); /* it stands for its own name */
+    v->tokens[i] = (text){to, n}, v->kinds[i] = (uint8_t)kind;
+    if (n == 1 && kind == (by_score ? BYTE : NORMAL)) v->byte_ids[(uint8_t)*to] = i;
+    if (!n || !(plain || special)) return;
+    int *slot = find_slot(v, special, v->tokens[i]);
+    if (!*slot) *slot = i + 1;
+    if (special) v->special_begins[(uint8_t)*to] = 1;
+    if (special && (int)n > v->special_length && n < 256) v->special_length = (int)n;
+}
+
+/* "left right" by its rank. `room` is for its bytes. 1, or 0 where these are not two tokens that make a third. */
+static int add_merge(vocabulary *v, text both, uint32_t rank, char *room) {
+    const char *gap = both.n ? memchr(both.at, ' ', both.n) : NULL;
+    if (!gap) return 0;
+    size_t half = unspell(v->cut, NORMAL, (text){both.at, (size_t)(gap - both.at)}, room);
+    size_t all = half + unspell(v->cut, NORMAL, from(both, (size_t)(gap + 1 - both.at)), room + half);
+    int left = find_token(v, 0, (text){room, half}), right = find_token(v, 0, (text){room + half, all - half});
+    int made = find_token(v, 0, (text){room, all});
+    if (!half || all == half || left < 0 || right < 0 || made < 0) return 0;
+    merge *m = find_merge(v, left, right);
+    if (!m->made) *m = (merge){left, right, made + 1, rank};
+    return 1;
+}
+
+/* Reads all that concerns words; what it holds goes onto the pile. What is wrong with a tokenizer is said in `why` when
+   text is to be turned into ids, not now: a model runs without one. */
+static void read_vocabulary(vocabulary *v, const gguf *g, const char *name, pile *p) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, classify);
+    text model = gguf_text(g, "tokenizer.ggml.model", "none"), pre = gguf_text(g, "tokenizer.ggml.pre", "none");
+    text jinja = gguf_text(g, "tokenizer.chat_template", "");
+    int by_score = same(model, "llama"), known = by_score;
+    if (by_score) v->cut = SENTENCEPIECE;
+    for (int i = 0; i < SENTENCEPIECE; i++)
+        if (same(model, "gpt2") && same(pre, CUTS[i])) v->cut = i, known = 1;
+    const entry *tokens = array_of(g, "tokenizer.ggml.tokens", STRING, 0);
+    size_t n = tokens ? (size_t)tokens->count : 0, size = 1;
+    const entry *kinds = array_of(g, "tokenizer.ggml.token_type", I32, n);
+    const entry *scores = array_of(g, "tokenizer.ggml.scores", F32, n);
+    const entry *merges = by_score ? NULL : array_of(g, "tokenizer.ggml.merges", STRING, 0), *sized[] = {tokens, merges};
+    for (int k = 0; k < 2; k++) {
+        const uint8_t *at = sized[k] ? sized[k]->bytes : NULL;
+        for (uint64_t i = 0; sized[k] && i < sized[k]->count; i++) size += next_text(&at).n;
+    }
+    v->n = v->n_real = (int)n, v->slot_mask = mask_for(n), v->merge_mask = mask_for(merges ? merges->count : 0);
+    v->tokens = zeros(p, n, sizeof *v->tokens), v->kinds = zeros(p, n, 1), v->scores = zeros(p, n, sizeof(float));
+    v->slots = zeros(p, v->slot_mask, sizeof(int)), v->merges = zeros(p, v->merge_mask, sizeof(merge));
+    v->bytes = zeros(p, size, 1), v->jinja = zeros(p, jinja.n, 1); /* bytes: of tokens, and at the end room for a merge */
+    if (p->failed) return;
+    memcpy(v->jinja, jinja.at, jinja.n), memset(v->byte_ids, -1, sizeof v->byte_ids);
+    char *to = v->bytes;
+    const uint8_t *at = n ? tokens->bytes : NULL;
+    for (int i = 0; i < v->n; to += v->tokens[i++].n) {
+        v->scores[i] = scores ? (float)entry_number(scores, (uint64_t)i) : 0;
+        add_token(v, i, next_text(&at), kinds ? (uint8_t)entry_number(kinds, (uint64_t)i) : NORMAL, to);
+    }
+    while (v->n_real > 1 && v->kinds[v->n_real - 1] == UNUSED) v->n_real--;
+    v->bos = id_of(v, g, "tokenizer.ggml.bos_token_id"), v->unknown = id_of(v, g, "tokenizer.ggml.unknown_token_id");
+    v->last[0] = id_of(v, g, "tokenizer.ggml.eos_token_id"), v->last[1] = id_of(v, g, "tokenizer.ggml.eot_token_id");
+    v->add_bos = v->bos >= 0 && gguf_number(g, "tokenizer.ggml.add_bos_token", by_score) != 0;
+    v->add_blank = by_score && gguf_number(g, "tokenizer.ggml.add_space_prefix", 1) != 0;
+    int sound = known || fail("%.99s: its tokenizer is %.*s, %.*s; known are llama, and gpt2 with %s, %s, %s or %s", name,
+                              (int)model.n, model.at, (int)pre.n, pre.at, CUTS[0], CUTS[1], CUTS[2], CUTS[3]);
+    if (sound && (!n || (by_score && !scores) || (!kinds && gguf_get(g, "tokenizer.ggml.token_type"))))
+        sound = fail("%.99s is damaged: its tokens, their types and scores do not fit together", name);
+    at = merges ? merges->bytes : NULL;
+    for (uint32_t rank = 0; sound && merges && rank < merges->count; rank++) {
+        text both = next_text(&at);
+        sound = add_merge(v, both, rank, to)
+             || fail("%.99s is damaged: the merge '%.*s' is not two tokens that make a third", name, (int)both.n, both.at);
+    }
+    if (!sound) memcpy(v->why, problem, sizeof v->why);
+}
+
+/* A heap of numbers, the least on top: for the pair that is joined next, and for the least of the likeliest tokens. */
+static void sink(uint64_t *heap, size_t n, size_t at, uint64_t key) {
+    for (size_t child; (child = 2 * at + 1) < n; heap[at] = heap[child], at = child) {
+        if (child + 1 < n && heap[child + 1] < heap[child]) child++;
+        if (key <= heap[child]) break;
+    }
+    heap[at] = key;
+}
+
+static uint64_t order_of(float score, int id) { /* puts scores in order, the highest first, and then ids */
+    uint32_t bits = to_bits(score + 0.0f); /* there is one zero */
+    return (uint64_t)(bits >> 31 ? bits : ~bits & 0x7fffffff) << 32 | (uint32_t)id;
+}
+
+/* Text on its way to ids; `plain` is the part without special tokens that is not yet encoded. */
+typedef struct { int at, size, id, before, after; } part; /* of a piece: its bytes, its token, its neighbours */
+typedef struct {
+    const vocabulary *v;
+    char *plain;
+    int *ids;
+    part *parts;
+    uint64_t *heap; /* of pairs that may be joined: their rank, and the place of the left one */
+    size_t n_plain, room_plain, n_ids, room_ids, room_parts, n_heap, room_heap;
+    int failed; /* out of memory */
+} encoder;
+
+static void encoder_free(encoder *e) { free(e->plain), free(e->ids), free(e->parts), free(e->heap); }
+
+static int grow(encoder *e, void *at, size_t *room, size_t n, size_t size) { /* at: where the pointer is */
+    if (n <= *room || e->failed) return !e->failed;
+    void *old, *more;
+    memcpy(&old, at, sizeof old);
+    if (!(more = realloc(old, (n + n / 2 + 64) * size))) return e->failed = 1, 0;
+    return memcpy(at, &more, sizeof more), *room = n + n / 2 + 64, 1;
+}
+
+static void add_id(encoder *e, int id) {
+    if (id >= 0 && grow(e, &e->ids, &e->room_ids, e->n_ids + 1, sizeof *e->ids)) e->ids[e->n_ids++] = id;
+}
+
+/* The token that part i makes with the next, or -1; *key says when it is its turn. */
+static int pair(const encoder *e, text s, int i, uint64_t *key) {
+    const vocabulary *v = e->v;
+    const part *a = &e->parts[i], *b = &e->parts[a->after < 0 ? i : a->after];
+    if (a == b) return -1;
+    if (v->cut == SENTENCEPIECE) {
+        int made = find_token(v, 0, (text){s.at + a->at, (size_t)(a->size + b->size)});
+        return *key = made < 0 ? 0 : order_of(v->scores[made], i), made;
+    }
+    const merge *m = find_merge(v, a->id, b->id);
+    return *key = (uint64_t)m->rank << 32 | (uint32_t)i, m->made - 1;
+}
+
+static void consider(encoder *e, text s, int i) {
+    uint64_t key;
+    if (i < 0 || pair(e, s, i, &key) < 0 || !grow(e, &e->heap, &e->room_heap, e->n_heap + 1, sizeof *e->heap)) return;
+    size_t at = e->n_heap++;
+    for (; at && key < e->heap[(at - 1) / 2]; at = (at - 1) / 2) e->heap[at] = e->heap[(at - 1) / 2];
+    e->heap[at] = key;
+}
+
+static void encode_piece(encoder *e, text s) {
+    const vocabulary *v = e->v;
+    int whole = v->cut == LLAMA3 ? find_token(v, 0, s) : -1, n = 0, bytewise = v->cut != SENTENCEPIECE;
+    if (whole >= 0 || !grow(e, &e->parts, &e->room_parts, s.n, sizeof *e->parts)) { add_id(e, whole); return; }
+    for (size_t i = 0, size; i < s.n; i += size, n++) {
+        uint32_t c;
+        size = bytewise ? 1 : (size_t)character(from(s, i), &c);
+        int id = bytewise ? v->byte_ids[(uint8_t)s.at[i]] : find_token(v, 0, (text){s.at + i, size});
+        e->parts[n] = (part){(int)i, (int)size, id, n - 1, i + size < s.n ? n + 1 : -1};
+    }
+    e->n_heap = 0;
+    for (int i = 0; i + 1 < n; i++) consider(e, s, i);
+    while (e->n_heap && !e->failed) {
+        uint64_t key = e->heap[0], now = key + 1;
+        int i = (int)(uint32_t)key;
+        sink(e->heap, e->n_heap - 1, 0, e->heap[e->n_heap - 1]), e->n_heap--;
+        int made = e->parts[i].size ? pair(e, s, i, &now) : -1;
+        if (made < 0 || now != key) continue; /* one of the two has been joined with another meanwhile */
+        part *a = &e->parts[i], *b = &e->parts[a->after];
+        a->size += b->size, a->id = made, a->after = b->after, b->size = 0;
+        if (a->after >= 0) e->parts[a->after].before = i;
+        consider(e, s, a->before), consider(e, s, i);
+    }
+    for (int i = 0; i >= 0 && !e->failed; i = e->parts[i].after) {
+        const part *p = &e->parts[i];
+        add_id(e, p->id); /* a byte that has no token is left out */
+        for (int k = 0; p->id < 0 && !bytewise && k < p->size; k++) {
+            int byte = v->byte_ids[(uint8_t)s.at[p->at + k]];
+            add_id(e, byte < 0 ? v->unknown : byte);
+        }
+    }
+}
+
+static void encode_plain(encoder *e) {
+    text s = {e->plain, e->n_plain};
+    for (size_t i = 0, end; i < s.n && !e->failed; i = end) {
+        end = e->v->cut == SENTENCEPIECE ? s.n : piece_end(s, i, e->v->cut);
+        encode_piece(e, (text){s.at + i, end - i});
+    }
+    e->n_plain = 0;
+}
+
+static void add_plain(encoder *e, const char *bytes, size_t n) {
+    if (grow(e, &e->plain, &e->room_plain, e->n_plain + n, 1)) memcpy(e->plain + e->n_plain, bytes, n), e->n_plain += n;
+}
+
+/* The text goes on with s. The name of a special token is text like any other, unless `parse_special`; only what
+   SentencePiece calls user-defined, such as rows of line ends, is always one token. What is no UTF-8 is U+FFFD. */
+static void add_text(encoder *e, text s, int parse_special) {
+    const vocabulary *v = e->v;
+    while (s.n && !e->failed) {
+        uint32_t c = 0;
+        int size = character(s, &c);
+        size_t n = v->special_begins[(uint8_t)*s.at] ? (size_t)v->special_length : 0;
+        int id = -1;
+        for (n = n < s.n ? n : s.n; n; n--) { /* the longest first */
+            id = find_token(v, 1, (text){s.at, n});
+            if (id >= 0 && (parse_special || (v->cut == SENTENCEPIECE && v->kinds[id] == USER_DEFINED))) break;
+        }
+        if (n) {
+            encode_plain(e), add_id(e, id), s = from(s, n);
+            continue;
+        }
+        if (v->add_blank && !e->n_plain) add_plain(e, " ", 1);
+        if (size < 0) add_plain(e, "\xef\xbf\xbd", 3);
+        else if (v->cut == SENTENCEPIECE && c == 0x2581) add_plain(e, " ", 1);
+        else add_plain(e, s.at, (size_t)size);
+        s = from(s, (size_t)abs(size));
+    }
 }
 
 /* ── 2  Threads ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -230,10 +668,9 @@ static gguf *gguf_open(const char *path, const void *bytes, size_t n) {
 enum { SPINS = 200, YIELDS = 200, MOST_THREADS = 64 };
 
 typedef struct {
-    struct { _Alignas(64) _Atomic uint64_t claimed; } range[MOST_THREADS]; /* its end (32 bits), the next piece (32) */
-    _Alignas(64) _Atomic int job;  /* jobs so far */
-    _Alignas(64) _Atomic int done; /* pieces of the latest, of n */
-    _Alignas(64) void (*work)(void *, int);
+    struct { _Atomic uint64_t claimed; char apart[56]; } range[MOST_THREADS]; /* its end (32 bits), the next piece (32) */
+    struct { _Atomic int n; char apart[60]; } job, done; /* jobs so far; pieces of the latest that are done, of n */
+    void (*work)(void *, int);
     void *argument;
     _Atomic int n, n_threads, asleep, over, joined; /* joined: helpers that know which range is theirs */
     pthread_mutex_t lock;
@@ -243,8 +680,6 @@ typedef struct {
 
 #if defined __x86_64__ || defined __i386__
 #define pause_briefly() __builtin_ia32_pause()
-#elif defined __aarch64__
-#define pause_briefly() __asm__ volatile("yield")
 #else
 #define pause_briefly() ((void)0)
 #endif
@@ -272,16 +707,16 @@ static void work_on(pool *p, int i) {
     for (int tried = 0; tried < p->n_threads; i = (i + 1) % p->n_threads, tried++)
         for (uint64_t mine; mine = atomic_fetch_add(&p->range[i].claimed, 1), (uint32_t)mine < mine >> 32;) {
             p->work(p->argument, (int)(uint32_t)mine); /* no other job is begun before this piece is done */
-            if (atomic_fetch_add(&p->done, 1) + 1 == p->n) wake_all(p);
+            if (atomic_fetch_add(&p->done.n, 1) + 1 == p->n) wake_all(p);
         }
 }
 
 static void *help(void *argument) {
     pool *p = argument;
     for (int i = atomic_fetch_add(&p->joined, 1) + 1, job; !atomic_load(&p->over);) {
-        job = atomic_load(&p->job);
+        job = atomic_load(&p->job.n);
         work_on(p, i);
-        WAIT_UNTIL(p, atomic_load(&p->job) != job || atomic_load(&p->over));
+        WAIT_UNTIL(p, atomic_load(&p->job.n) != job || atomic_load(&p->over));
     }
     return NULL;
 }
@@ -295,12 +730,12 @@ static void parallel(pool *p, void (*work)(void *, int), void *argument, int n) 
         return;
     }
     p->work = work, p->argument = argument, p->n = n;
-    atomic_store(&p->done, 0);
+    atomic_store(&p->done.n, 0);
     for (int i = 0; i < p->n_threads; i++)
         atomic_store(&p->range[i].claimed, (uint64_t)share(n, i + 1, p->n_threads) << 32 | share(n, i, p->n_threads));
-    atomic_fetch_add(&p->job, 1), wake_all(p);
+    atomic_fetch_add(&p->job.n, 1), wake_all(p);
     work_on(p, 0);
-    WAIT_UNTIL(p, atomic_load(&p->done) == n);
+    WAIT_UNTIL(p, atomic_load(&p->done.n) == n);
 }
 
 static void pool_open(pool *p, int n) {
@@ -316,7 +751,7 @@ static void pool_close(pool *p) {
 }
 
 static int n_cores(void) {
-#if defined __linux__
+#ifdef CPU_COUNT
     cpu_set_t ours;
     if (!sched_getaffinity(0, sizeof ours, &ours)) return CPU_COUNT(&ours);
 #endif
@@ -332,11 +767,7 @@ static int n_cores(void) {
    What no operator says is named here once for each kind of processor (P_…), and nothing below knows which it is. What
    makes small whole numbers fast is P_DOT: to each lane of a, it adds the products of four bytes of w and of x. */
 
-#define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 16")
 
-INLINE float from_bits(uint32_t bits) { float x; memcpy(&x, &bits, 4); return x; }
-INLINE uint32_t to_bits(float x) { uint32_t bits; memcpy(&bits, &x, 4); return bits; }
 INLINE int32_t four_bytes(const void *x) { int32_t four; memcpy(&four, x, 4); return four; }
 
 static float from_half(uint16_t h) { /* the exponent is moved by 112 = 127 - 15; a multiplication mends subnormals */
@@ -356,18 +787,17 @@ static uint16_t to_half(float x) { /* to nearest even; too large becomes infinit
 #define VECTORS(N) enum { WIDTH = N };                                                     \
     typedef float pf __attribute__((vector_size(4 * N)));                                   \
     typedef int32_t pi __attribute__((vector_size(4 * N)));                                 \
-    typedef uint32_t pu __attribute__((vector_size(4 * N)))
+    typedef uint32_t pu __attribute__((vector_size(4 * N)));                                \
+    typedef int8_t pb __attribute__((vector_size(N), aligned(1), may_alias))
 
 #if defined __AVX512VNNI__ && defined __AVX512BW__ && defined __AVX512VL__ && !defined TF_PLAIN
 #include <immintrin.h>
 #define KERNEL "avx512-vnni"
 enum { SIGN = 128 }; /* this P_DOT takes w without a sign: 128 is added to the weights, and taken off at the end */
 VECTORS(16);
-#define P_SET(x) _mm512_set1_ps(x)
 #define P_FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define P_HALVES(at) _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(at)))
 #define P_TO_HALVES(at, a) _mm256_storeu_si256((void *)(at), _mm512_cvtps_ph(a, 0))
-#define P_BYTES(at) _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)(at))))
 #define P_DOT(a, w, x) (pi)_mm512_dpbusd_epi32((__m512i)(a), (__m512i)(w), _mm512_set1_epi32(x))
 #define P_DOT_SIGNED P_DOT
 #elif defined __AVX2__ && defined __FMA__ && defined __F16C__ && !defined TF_PLAIN
@@ -375,11 +805,9 @@ VECTORS(16);
 #define KERNEL "avx2"
 enum { SIGN = 0 };
 VECTORS(8);
-#define P_SET(x) _mm256_set1_ps(x)
 #define P_FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define P_HALVES(at) _mm256_cvtph_ps(_mm_loadu_si128((const void *)(at)))
 #define P_TO_HALVES(at, a) _mm_storeu_si128((void *)(at), _mm256_cvtps_ph(a, 0))
-#define P_BYTES(at) _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)(at))))
 #define P_DOT(a, w, x) dot_bytes(a, (__m256i)(w), _mm256_set1_epi32(x))
 #define P_DOT_SIGNED(a, w, x) \
     dot_bytes(a, _mm256_abs_epi8((__m256i)(w)), _mm256_sign_epi8(_mm256_set1_epi32(x), (__m256i)(w)))
@@ -391,22 +819,18 @@ INLINE pi dot_bytes(pi a, __m256i w, __m256i x) { /* w has no sign; two products
 #define KERNEL "neon-dot"
 enum { SIGN = 0 };
 VECTORS(4);
-#define P_SET(x) vdupq_n_f32(x)
 #define P_FMA(a, b, c) vfmaq_f32(c, a, b)
 #define P_HALVES(at) vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(at)))
 #define P_TO_HALVES(at, a) vst1_u16(at, vreinterpret_u16_f16(vcvt_f16_f32(a)))
-#define P_BYTES(at) ((pf){(at)[0], (at)[1], (at)[2], (at)[3]})
 #define P_DOT(a, w, x) (pi)vdotq_s32((int32x4_t)(a), (int8x16_t)(w), vreinterpretq_s8_s32(vdupq_n_s32(x)))
 #define P_DOT_SIGNED P_DOT
 #else
 #define KERNEL "c"
 enum { SIGN = 0 };
 VECTORS(4);
-#define P_SET(x) ((pf){x, x, x, x})
 #define P_FMA(a, b, c) ((a) * (b) + (c))
 #define P_HALVES(at) ((pf){from_half((at)[0]), from_half((at)[1]), from_half((at)[2]), from_half((at)[3])})
 #define P_TO_HALVES(at, a) for (int j = 0; j < 4; j++) (at)[j] = to_half((a)[j])
-#define P_BYTES(at) ((pf){(at)[0], (at)[1], (at)[2], (at)[3]})
 #define P_DOT(a, w, x) dot_bytes(a, (pu)(w), (uint32_t)(x))
 #define P_DOT_SIGNED P_DOT
 INLINE pi dot_bytes(pi a, pu w, uint32_t x) {
@@ -420,13 +844,13 @@ typedef struct { pf p[PARTS]; } vf; /* sixteen floats */
 typedef struct { pi p[PARTS]; } vi; /* sixteen integers, or sixty-four bytes */
 
 #define EACH(TYPE, EXPRESSION) TYPE y; UNROLL for (int i = 0; i < PARTS; i++) y.p[i] = (EXPRESSION); return y
-INLINE vf f_set(float x) { EACH(vf, P_SET(x)); }
+INLINE vf f_set(float x) { EACH(vf, x - (pf){0}); }
 INLINE vf f_add(vf a, vf b) { EACH(vf, a.p[i] + b.p[i]); }
 INLINE vf f_mul(vf a, vf b) { EACH(vf, a.p[i] * b.p[i]); }
 INLINE vf f_fma(vf a, vf b, vf c) { EACH(vf, P_FMA(a.p[i], b.p[i], c.p[i])); }
 INLINE vf f_max(vf a, vf b) { EACH(vf, (pf)(((pi)a.p[i] & (a.p[i] > b.p[i])) | ((pi)b.p[i] & ~(a.p[i] > b.p[i])))); }
 INLINE vf f_halves(const uint16_t *at) { EACH(vf, P_HALVES(at + i * WIDTH)); }
-INLINE vf f_bytes(const int8_t *at) { EACH(vf, P_BYTES(at + i * WIDTH)); }
+INLINE vf f_bytes(const int8_t *at) { EACH(vf, __builtin_convertvector(__builtin_convertvector(*(const pb *)(at + i * WIDTH), pi), pf)); }
 INLINE vf f_of(vi a) { EACH(vf, __builtin_convertvector(a.p[i], pf)); }
 INLINE vf f_as(vi a) { EACH(vf, (pf)a.p[i]); }
 INLINE vi i_and(vi a, uint32_t mask) { EACH(vi, a.p[i] & (int32_t)mask); }
@@ -485,19 +909,19 @@ static const int NUMBERS[N_FORMS] = {2048, 1024, 1024, 512, 256, 256, 384, 384};
 
 enum { T_F32 = 0, T_F16 = 1, T_Q4_0 = 2, T_Q4_1 = 3, T_Q5_0 = 6, T_Q5_1 = 7, T_Q8_0 = 8, T_Q4_K = 12, T_Q5_K = 13,
        T_Q6_K = 14, T_BF16 = 30, N_TYPES };
-static const struct { const char *name; int block, bytes; form form; } TYPES[N_TYPES] = {
-    [T_F32] = {"F32", 1, 4, FLOAT32}, [T_F16] = {"F16", 1, 2, FLOAT16}, [T_BF16] = {"BF16", 1, 2, BFLOAT16},
-    [T_Q8_0] = {"Q8_0", 32, 34, INT8}, [T_Q4_0] = {"Q4_0", 32, 18, INT4}, [T_Q4_1] = {"Q4_1", 32, 20, INT4_MIN},
-    [T_Q5_0] = {"Q5_0", 32, 22, INT6_MIN}, [T_Q5_1] = {"Q5_1", 32, 24, INT6_MIN},
-    [T_Q4_K] = {"Q4_K", 256, 144, INT4_MIN}, [T_Q5_K] = {"Q5_K", 256, 176, INT6_MIN},
-    [T_Q6_K] = {"Q6_K", 256, 210, INT6_SPLIT},
-};
+static const struct { const char *name; int block, bytes, numbers; form form; } TYPES[N_TYPES] = {
+    [T_F32] = {"F32", 1, 4, 0, FLOAT32}, [T_F16] = {"F16", 1, 2, 0, FLOAT16}, [T_BF16] = {"BF16", 1, 2, 0, BFLOAT16},
+    [T_Q8_0] = {"Q8_0", 32, 34, 2, INT8}, [T_Q4_0] = {"Q4_0", 32, 18, 2, INT4}, [T_Q4_1] = {"Q4_1", 32, 20, 4, INT4_MIN},
+    [T_Q5_0] = {"Q5_0", 32, 22, 6, INT6_MIN}, [T_Q5_1] = {"Q5_1", 32, 24, 8, INT6_MIN},
+    [T_Q4_K] = {"Q4_K", 256, 144, 16, INT4_MIN}, [T_Q5_K] = {"Q5_K", 256, 176, 48, INT6_MIN},
+    [T_Q6_K] = {"Q6_K", 256, 210, 0, INT6_SPLIT},
+}; /* numbers: where they begin in a block, or their lower four bits */
 
 typedef struct {
     int rows, cols, groups, type, form;
     size_t group_bytes, tile_bytes; /* of sixteen rows */
     uint8_t *bytes;
-    float *bias;
+    float *gain, *bias; /* gain: of a norm, which has no rows */
 } matrix;
 
 INLINE int is_float(int form) { return form <= BFLOAT16; }
@@ -509,6 +933,8 @@ static matrix matrix_of(int type, int rows, int cols) {
     w.group_bytes = (size_t)(SCALES[w.form] + NUMBERS[w.form]), w.tile_bytes = w.group_bytes * (size_t)w.groups;
     return w;
 }
+
+static size_t row_bytes(int type, int cols) { return (size_t)cols / TYPES[type].block * TYPES[type].bytes; }
 
 static uint16_t half_at(const uint8_t *at) { return (uint16_t)(at[0] | at[1] << 8); }
 
@@ -522,50 +948,37 @@ static float float_at(int type, const uint8_t *at, int i) {
 /* Group g of a row of whole numbers: q, and the two halves that say d and m (in INT6_SPLIT, d and the second d). */
 static void unpack(int type, const uint8_t *row, int g, uint8_t *q, uint16_t *scale) {
     int in = g % (TYPES[type].block / GROUP);
-    const uint8_t *b = row + (size_t)(g / (TYPES[type].block / GROUP)) * TYPES[type].bytes, *low = b;
+    const uint8_t *b = row + (size_t)(g / (TYPES[type].block / GROUP)) * TYPES[type].bytes, *low = b + TYPES[type].numbers;
     float d = from_half(half_at(b));
     scale[0] = half_at(b), scale[1] = half_at(b + 2);
-    switch (type) {
-    case T_Q8_0:
-        for (int i = 0; i < GROUP; i++) q[i] = b[2 + i] ^ SIGN;
-        return;
-    case T_Q4_0: low += 2; break;
-    case T_Q4_1: low += 4; break;
-    case T_Q5_0: low += 6, scale[1] = to_half(-16 * d); break;
-    case T_Q5_1: low += 8; break;
-    case T_Q4_K: case T_Q5_K: {
-        const uint8_t *s = b + 4; /* six bits each for d and m of eight groups, the last four of each in pieces */
+    if (type == T_Q8_0) {
+        for (int i = 0; i < GROUP; i++) q[i] = low[i] ^ SIGN;
+    } else if (TYPES[type].block == GROUP) {
+        uint32_t fifth = type == T_Q5_0 || type == T_Q5_1 ? (uint32_t)four_bytes(low - 4) : 0; /* bit of each number */
+        for (int i = 0; i < GROUP; i++) q[i] = (uint8_t)((low[i % 16] >> i / 16 * 4 & 15) | (fifth >> i & 1) << 4);
+        if (type == T_Q5_0) scale[1] = to_half(-16 * d);
+    } else {
+        int six = type == T_Q6_K, turn = six ? in % 4 / 2 * 4 : in % 2 * 4, high_turn = six ? in % 4 * 2 : in;
+        const uint8_t *high = b + (six ? 128 + in / 4 * 32 : 16), *s = b + 4;
+        low += six ? in / 4 * 64 + in % 2 * 32 : in / 2 * 32;
+        for (int i = 0, mask = six ? 3 : type == T_Q5_K; i < GROUP; i++)
+            q[i] = (uint8_t)((low[i] >> turn & 15) | (high[i] >> high_turn & mask) << 4);
+        for (int i = 0; six && i < 2; i++)
+            scale[i] = to_half(from_half(half_at(b + 208)) * (float)(int8_t)b[192 + 2 * in + i]);
+        if (six) return; /* else six bits each for d and m of eight groups, the last four of each in pieces */
         int factor = in < 4 ? s[in] & 63 : (s[in + 4] & 15) | s[in - 4] >> 6 << 4;
         int least = in < 4 ? s[in + 4] & 63 : s[in + 4] >> 4 | s[in] >> 6 << 4;
         scale[0] = to_half(d * (float)factor), scale[1] = to_half(-from_half(half_at(b + 2)) * (float)least);
-        low += (type == T_Q4_K ? 16 : 48) + in / 2 * 32;
-        for (int i = 0; i < GROUP; i++) q[i] = low[i] >> in % 2 * 4 & 15;
-        if (type == T_Q5_K) for (int i = 0; i < GROUP; i++) q[i] |= (b[16 + i] >> in & 1) << 4;
-        return;
-    }
-    case T_Q6_K:
-        d = from_half(half_at(b + 208));
-        for (int i = 0; i < 2; i++) scale[i] = to_half(d * (float)(int8_t)b[192 + 2 * in + i]);
-        low += in / 4 * 64 + in % 2 * 32;
-        for (int i = 0; i < GROUP; i++)
-            q[i] = (low[i] >> in % 4 / 2 * 4 & 15) | (b[128 + in / 4 * 32 + i] >> in % 4 * 2 & 3) << 4;
-        return;
-    }
-    for (int i = 0; i < 16; i++) q[i] = low[i] & 15, q[16 + i] = low[i] >> 4;
-    if (type == T_Q5_0 || type == T_Q5_1) {
-        uint32_t fifth = (uint32_t)four_bytes(low - 4);
-        for (int i = 0; i < GROUP; i++) q[i] |= (uint8_t)((fifth >> i & 1) << 4);
     }
 }
 
 /* Lay out tile number `tile` of w from the rows of the file. */
 static void pack_tile(const matrix *w, const uint8_t *rows, int tile) {
     uint8_t *at = w->bytes + (size_t)tile * w->tile_bytes, q[GROUP];
-    size_t row_bytes = (size_t)w->cols / TYPES[w->type].block * TYPES[w->type].bytes;
     int n = w->rows - tile * LANES, width = TYPES[w->type].bytes;
     if (n < LANES || w->cols % GROUP) memset(at, 0, w->tile_bytes);
     for (int r = 0; r < LANES && r < n; r++) {
-        const uint8_t *row = rows + (size_t)(tile * LANES + r) * row_bytes;
+        const uint8_t *row = rows + (size_t)(tile * LANES + r) * row_bytes(w->type, w->cols);
         if (w->form == BFLOAT16) /* pairs of a row in one lane */
             for (int i = 0; i < w->cols; i++) memcpy(at + (i / 2 * LANES + r) * 4 + i % 2 * 2, row + i * 2, 2);
         else if (is_float(w->form))
@@ -596,23 +1009,32 @@ static void pack_tile(const matrix *w, const uint8_t *rows, int tile) {
 /* What is added to d · q, as a multiple of d. */
 INLINE float shift_of(int form) { return form == INT8 ? -SIGN : form == INT4 ? -8 : form == INT6_SPLIT ? -32 : 0; }
 
+/* A group's numbers out of a tile: four of each of sixteen rows in q[0], the next four in q[1], … */
+INLINE void numbers_of(const int form, const uint8_t *data, vi *q) {
+    UNROLL for (int j = 0; j < 8; j++) {
+        vi some = i_load(data + 64 * (form == INT8 ? j : j % 4));
+        q[j] = form == INT8 ? some : i_and(j < 4 ? some : i_right(some, 4), 0x0F0F0F0F);
+        if (form < INT6_MIN) continue;
+        vi high = i_load(data + 256 + j / 4 * 64);
+        high = j % 4 < 2 ? i_left(high, 4 - j % 4 * 2) : i_right(high, j % 4 * 2 - 4);
+        q[j] = i_or(q[j], i_and(high, 0x30303030));
+    }
+}
+
 /* Row r as floats: an embedding is looked up in the same tiles that score the vocabulary. */
 static void matrix_row(const matrix *w, int r, float *y) {
     const uint8_t *tile = w->bytes + (size_t)(r / LANES) * w->tile_bytes;
-    int lane = r % LANES;
-    for (int i = 0; i < w->cols; i++) {
-        if (w->form == BFLOAT16) y[i] = float_at(T_BF16, tile, (i / 2 * LANES + lane) * 2 + i % 2);
-        else if (is_float(w->form)) y[i] = float_at(w->type, tile, i * LANES + lane);
-        else {
-            int j = i % GROUP, has_min = w->form == INT4_MIN || w->form == INT6_MIN, q;
-            const uint8_t *s = tile + i / GROUP * w->group_bytes + lane * 2;
-            const uint8_t *at = s + SCALES[w->form] + lane * 2 + j % 4;
-            if (w->form == INT8) q = (int8_t)(at[j / 4 * 64] ^ SIGN);
-            else q = at[j / 4 % 4 * 64] >> j / 16 * 4 & 15;
-            if (w->form >= INT6_MIN) q |= (at[256 + j / 16 * 64] >> j / 4 % 4 * 2 & 3) << 4;
-            float d = from_half(half_at(w->form == INT6_SPLIT ? s + j / 16 * 32 : s));
-            float m = has_min ? from_half(half_at(s + 32)) : w->form == INT8 ? 0 : d * shift_of(w->form);
-            y[i] = d * (float)q + m;
+    int lane = r % LANES, has_min = w->form == INT4_MIN || w->form == INT6_MIN;
+    for (int i = 0; is_float(w->form) && i < w->cols; i++)
+        y[i] = float_at(w->type, tile, w->form == BFLOAT16 ? (i / 2 * LANES + lane) * 2 + i % 2 : i * LANES + lane);
+    for (int g = 0; !is_float(w->form) && g < w->groups; g++, tile += w->group_bytes) {
+        vi q[8];
+        numbers_of(w->form, tile + SCALES[w->form], q);
+        for (int j = 0; j < GROUP; j++) {
+            const uint8_t *scale = tile + lane * 2 + (w->form == INT6_SPLIT && j >= 16 ? 32 : 0);
+            float d = from_half(half_at(scale)), m = has_min ? from_half(half_at(scale + 32)) : d * shift_of(w->form);
+            int number = ((const uint8_t *)q)[j / 4 * 64 + lane * 4 + j % 4];
+            y[g * GROUP + j] = d * (float)(w->form == INT8 && !SIGN ? (int8_t)number : number) + m;
         }
     }
 }
@@ -675,23 +1097,8 @@ INLINE void integers(const int form, const int nb, const matrix *w, const uint8_
     vi q[8];
     UNROLL for (int c = 0; c < nb; c++) sum[c] = f_set(0);
     for (int g = 0; g < w->groups; g++) {
-        const uint8_t *data = scales + SCALES[form];
         PREFETCH(scales, size);
-        if (form == INT8) {
-            UNROLL for (int j = 0; j < 8; j++) q[j] = i_load(data + 64 * j);
-        } else {
-            UNROLL for (int j = 0; j < 4; j++) {
-                vi two = i_load(data + 64 * j);
-                q[j] = i_and(two, 0x0F0F0F0F), q[j + 4] = i_and(i_right(two, 4), 0x0F0F0F0F);
-            }
-        }
-        if (form >= INT6_MIN) {
-            UNROLL for (int j = 0; j < 8; j++) {
-                vi high = i_load(data + 256 + j / 4 * 64);
-                high = j % 4 < 2 ? i_left(high, 4 - j % 4 * 2) : i_right(high, j % 4 * 2 - 4);
-                q[j] = i_or(q[j], i_and(high, 0x30303030));
-            }
-        }
+        numbers_of(form, scales + SCALES[form], q);
         const uint16_t *s = (const uint16_t *)(const void *)scales;
         vf d = f_halves(s), e = has_min || split ? f_halves(s + LANES) : f_mul(d, f_set(shift));
         vf d_shift = f_mul(d, f_set(shift)), e_shift = f_mul(e, f_set(shift));
@@ -752,22 +1159,21 @@ static void tile_times(const matrix *w, int tile, const input *in, int column, i
     const uint8_t *at = w->bytes + (size_t)tile * w->tile_bytes;
     const float *x = in->x + (size_t)first * in->cols + c, *xs = in->scales + ((size_t)first * w->groups + c) * 4;
     const int8_t *q = in->q + (size_t)first * in->cols + c * GROUP;
-#define IF_FLOATS(FORM, NB) case FORM * 16 + NB: floats(FORM, NB, w, at, x, width, y); break;
-#define IF_INTEGERS(FORM, NB) case FORM * 16 + NB: integers(FORM, NB, w, at, q, xs, width, y); break;
+#define FLOATS(FORM, NB) case FORM * 16 + NB: floats(FORM, NB, w, at, x, width, y); break;
+#define INTEGERS(FORM, NB) case FORM * 16 + NB: integers(FORM, NB, w, at, q, xs, width, y); break;
     switch (w->form * 16 + nb) {
-        FOR_EACH_STEP(IF_FLOATS, FLOAT32) FOR_EACH_STEP(IF_FLOATS, FLOAT16) FOR_EACH_STEP(IF_FLOATS, BFLOAT16)
-        FOR_EACH_STEP(IF_INTEGERS, INT8) FOR_EACH_STEP(IF_INTEGERS, INT4) FOR_EACH_STEP(IF_INTEGERS, INT4_MIN)
-        FOR_EACH_STEP(IF_INTEGERS, INT6_MIN) FOR_EACH_STEP(IF_INTEGERS, INT6_SPLIT)
+        FOR_EACH_STEP(FLOATS, FLOAT32) FOR_EACH_STEP(FLOATS, FLOAT16) FOR_EACH_STEP(FLOATS, BFLOAT16)
+        FOR_EACH_STEP(INTEGERS, INT8) FOR_EACH_STEP(INTEGERS, INT4) FOR_EACH_STEP(INTEGERS, INT4_MIN)
+        FOR_EACH_STEP(INTEGERS, INT6_MIN) FOR_EACH_STEP(INTEGERS, INT6_SPLIT)
     }
 }
 
 /* Up to three matrices that read the same x, each with its own place for what comes out. */
 typedef struct {
     const input *in;
-    int n_parts, side_by_side; /* side by side: the parts have the same rows, and a chunk takes them together */
-    int n_tiles, n_chunks;
+    int n_parts, n_chunks;
     struct { const matrix *w; float *y; int stride, add; } part[3];
-    void (*then)(void *, int first, int last); /* done by whoever has done rows first … last of side-by-side parts */
+    void (*then)(void *, int first, int last); /* done by whoever has done rows first … last - 1 of all parts */
     void *argument;
 } product;
 
@@ -784,26 +1190,23 @@ static void product_tile(const product *p, int part, int tile, int column, int n
     }
 }
 
-static void product_chunk(void *argument, int chunk) {
+static void product_chunk(void *argument, int chunk) { /* its share of the tiles of each part */
     const product *p = argument;
-    int from = share(p->n_tiles, chunk, p->n_chunks), to = share(p->n_tiles, chunk + 1, p->n_chunks);
     for (int first = 0; first < p->in->n; first += PANEL)
-        for (int i = 0; i < (p->side_by_side ? p->n_parts : 1); i++)
-            for (int t = from; t < to; t++) {
-                int part = i, tile = t;
-                while (!p->side_by_side && tile >= n_tiles(p->part[part].w)) tile -= n_tiles(p->part[part++].w);
+        for (int i = 0; i < p->n_parts; i++) {
+            int n = n_tiles(p->part[i].w), to = share(n, chunk + 1, p->n_chunks);
+            for (int tile = share(n, chunk, p->n_chunks); tile < to; tile++)
                 for (int c = first, end = first + panel_width(p->in, first), nb; c < end; c += nb)
-                    product_tile(p, part, tile, c, nb = step_of(end - c));
-            }
-    int rows = p->part[0].w->rows;
-    if (p->then) p->then(p->argument, from * LANES, to * LANES < rows ? to * LANES : rows);
+                    product_tile(p, i, tile, c, nb = step_of(end - c));
+        }
+    int n = n_tiles(p->part[0].w), rows = p->part[0].w->rows, last = share(n, chunk + 1, p->n_chunks) * LANES;
+    if (p->then) p->then(p->argument, share(n, chunk, p->n_chunks) * LANES, last < rows ? last : rows);
 }
 
 static void multiply(pool *threads, product *p) {
-    for (int i = 0; i < (p->side_by_side ? 1 : p->n_parts); i++) p->n_tiles += n_tiles(p->part[i].w);
-    int n = 2 * threads->n_threads; /* few pieces, for each begins slowly; more where each is long */
-    if (p->in->n > PANEL && p->n_tiles / 8 > n) n = p->n_tiles / 8;
-    p->n_chunks = n > p->n_tiles ? p->n_tiles : n;
+    int n = n_tiles(p->part[0].w); /* few pieces, for each begins slowly; more where each is long */
+    p->n_chunks = p->in->n > PANEL && n / 8 > 2 * threads->n_threads ? n / 8 : 2 * threads->n_threads;
+    if (p->n_chunks > n) p->n_chunks = n;
     parallel(threads, product_chunk, p, p->n_chunks);
 }
 
@@ -817,33 +1220,29 @@ enum { GELU, SWIGLU, GEGLU, RELU2, NO_MLP };
 enum { MOST_TOKENS = 256, MOST_HEAD = 1024 }; /* tokens that go through the blocks together; the widest head */
 enum { PAGE = 128, MOST_PARTS = 64 };         /* positions remembered together; parts of the past mixed apart */
 
-static const char *const POSITIONS[] = {"learned", "rotary", "none"}, *const NORMS[] = {"layer", "rms"};
-static const char *const MLPS[] = {"gelu", "swiglu", "geglu", "relu2", "none"};
-static const struct { const char *name; int positions, norm, mlp, side_by_side; } FAMILIES[] = {
-    {"gpt2", LEARNED, LAYER, GELU, 0}, {"llama", ROTARY, RMS, SWIGLU, 1}, {"qwen3", ROTARY, RMS, SWIGLU, 0},
-    {"arcee", ROTARY, RMS, RELU2, 1}, {"gemma3", ROTARY, RMS, GEGLU, 0},
-}; /* side_by_side: how llama.cpp lays the pairs that a rotary position turns */
-
-typedef struct { float *gain, *bias; } norm;
+static const char *const POSITIONS[] = {"learned", "rotary", "none", NULL}, *const NORMS[] = {"layer", "rms", NULL};
+static const char *const MLPS[] = {"gelu", "swiglu", "geglu", "relu2", "none", NULL};
+static const struct { const char *name, *positions, *norm, *mlp; int side_by_side; } FAMILIES[] = {
+    {"gpt2", "learned", "layer", "gelu", 0}, {"llama", "rotary", "rms", "swiglu", 1},
+    {"qwen3", "rotary", "rms", "swiglu", 0}, {"arcee", "rotary", "rms", "relu2", 1},
+    {"gemma3", "rotary", "rms", "geglu", 0}, {NULL, "", "", "", 0}, /* side_by_side: how llama.cpp lays the pairs that */
+};                                                                  /* a rotary position turns */
 
 typedef struct {
-    norm ln1, q_norm, k_norm, after_attention, ln2, after_mlp; /* gain NULL: not in this model */
+    matrix ln1, q_norm, k_norm, after_attention, ln2, after_mlp; /* norms; gain NULL: not in this model */
     matrix qkv[3], O, gate, in, out;
     int n_qkv, window; /* one matrix or three; window 0: attention sees every position */
 } block;
 
-typedef struct { matrix *matrix; float **vector; int rows, cols, type; char name[64]; } wish; /* a tensor, for whom */
+typedef struct { matrix *matrix; float **vector; int rows, cols, type; size_t at; char name[64]; } wish; /* for whom */
 typedef struct tf_cache tf_cache;
-
-struct vocabulary; /* of section 10 */
-static struct vocabulary *vocabulary_new(const gguf *, const char *);
-static void vocabulary_free(struct vocabulary *);
 
 typedef struct {
     pool threads;
     pthread_mutex_t lock;
     gguf *file; /* while it is being loaded */
-    struct vocabulary *words;
+    vocabulary words;
+    pile memory;
     char kind[32], key[128];
     int positions, norm, mlp, side_by_side;
     int v, context, n_layers, d, h, n, e, f; /* n: heads of keys and values */
@@ -851,18 +1250,17 @@ typedef struct {
     float eps, embedding_scale;
     float *factors; /* which frequencies are divided by */
     double base[2], *frequency[2]; /* of each pair of channels; 1: in blocks with a window */
-    matrix W_E, W_U, W_pos;
-    norm ln_final;
+    matrix W_E, W_U, W_pos, ln_final;
     block *blocks;
-    wish *wishes;
+    wish *wishes; /* all weights, at their places in one piece of memory of so many bytes */
     int n_wishes;
-    uint8_t *memory; /* all of the weights */
+    size_t n_bytes;
 
     int n_tokens, n_tiles, n_apart, n_chosen, layer; /* of the pass that is under way */
     struct { int id, position; tf_cache *cache; } token[MOST_TOKENS];
     struct { int first, n; } tile[MOST_TOKENS];   /* neighbours in one sequence, for attention */
     int chosen[MOST_TOKENS];                      /* tokens whose scores are wanted */
-    const norm *by;                               /* what brings vectors to one length now */
+    const matrix *by;                             /* what brings vectors to one length now */
     int d_room, qkv_room, z_room, f_room, e_room; /* widths, up to a multiple of 32 */
     float *x, *normal, *qkv, *z, *wide, *gate, *turn, *part;
     input in;
@@ -870,50 +1268,70 @@ typedef struct {
 
 static int room(int n) { return (n + GROUP - 1) / GROUP * GROUP; }
 
-/* Ask for blk.i.name.suffix (without blk.i. where i is -1): 1, also where it is missing and may be; or 0 and why. */
-static int want(tf_model *m, matrix *to, float **vector, int rows, int cols, int i, const char *name,
-                const char *suffix, int optional) {
-    wish w = {to, vector, rows, cols, 0, ""};
-    if (i < 0) snprintf(w.name, sizeof w.name, "%s.%s", name, suffix);
-    else snprintf(w.name, sizeof w.name, "blk.%d.%s.%s", i, name, suffix);
-    const tensor *t = gguf_tensor(m->file, w.name);
-    if (!t) return optional || fail("the file has no %s, which a %s model needs", w.name, m->kind);
-    if (t->n_dims != (to ? 2 : 1) || t->sizes[0] != (uint64_t)cols || t->sizes[1] != (uint64_t)rows)
-        return fail("%s is %d × %d where %d × %d is meant", w.name, (int)t->sizes[1], (int)t->sizes[0], rows, cols);
-    if ((unsigned)t->type >= N_TYPES || !TYPES[t->type].name || (vector && TYPES[t->type].block > 1))
+/* Where the numbers of a wish lie in a file, in the type that they had before or, the first time, in any. NULL, and why. */
+static const uint8_t *place(const gguf *g, wish *w) {
+    const tensor *t = gguf_tensor(g, w->name);
+    if (!t || (w->type >= 0 && t->type != w->type))
+        return fail("%s is not there, or not as it was", w->name), NULL;
+    if (t->n_dims != (w->matrix ? 2 : 1) || t->sizes[0] != (uint64_t)w->cols || t->sizes[1] != (uint64_t)w->rows)
+        return fail("%s is %d × %d where %d × %d is meant", w->name, (int)t->sizes[1], (int)t->sizes[0], w->rows,
+                    w->cols), NULL;
+    if ((unsigned)t->type >= N_TYPES || !TYPES[t->type].name || (w->vector && TYPES[t->type].block > 1))
         return fail("%s is stored as GGML type %d; a matrix may be F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, "
-                    "Q5_K or Q6_K, a vector one of the first three", w.name, t->type);
-    if (cols % TYPES[t->type].block)
-        return fail("%s has rows of %d, which blocks of %d do not fill", w.name, cols, TYPES[t->type].block);
-    w.type = t->type, m->wishes[m->n_wishes++] = w;
-    return 1;
+                    "Q5_K or Q6_K, a vector one of the first three", w->name, t->type), NULL;
+    if (w->cols % TYPES[t->type].block)
+        return fail("%s has rows of %d, which blocks of %d do not fill", w->name, w->cols, TYPES[t->type].block), NULL;
+    w->type = t->type;
+    uint64_t bytes = (uint64_t)w->rows * row_bytes(w->type, w->cols);
+    if (t->offset > g->size - g->start || bytes > g->size - g->start - t->offset)
+        return fail("the file is truncated: it has %zu bytes, and %s ends at byte %" PRIu64, g->size, w->name,
+                    g->start + t->offset + bytes), NULL;
+    return g->bytes + g->start + t->offset;
 }
 
-static int want_norm(tf_model *m, norm *to, int n, int i, const char *name, int optional) {
-    return want(m, NULL, &to->gain, 1, n, i, name, "weight", optional)
-        && want(m, NULL, &to->bias, 1, n, i, name, "bias", 1);
+/* Ask for blk.layer.name.suffix (without blk.layer. below 0), and find it a place. 1, also where it is missing and may
+   be; or 0 and why. */
+static int ask(tf_model *m, matrix *to, float **vector, int rows, int cols, int layer, const char *name,
+               const char *suffix, int optional) {
+    wish *w = &m->wishes[m->n_wishes];
+    *w = (wish){to, vector, rows, cols, -1, m->n_bytes, ""};
+    if (layer < 0) snprintf(w->name, sizeof w->name, "%s.%s", name, suffix);
+    else snprintf(w->name, sizeof w->name, "blk.%d.%s.%s", layer, name, suffix);
+    if (!gguf_tensor(m->file, w->name))
+        return optional || fail("the file has no %s, which a %s model needs", w->name, m->kind);
+    if (!place(m->file, w)) return 0;
+    if (to) *to = matrix_of(w->type, rows, cols);
+    m->n_bytes += to ? (size_t)n_tiles(to) * to->tile_bytes : ((size_t)cols * sizeof(float) + 63) & ~(size_t)63;
+    return ++m->n_wishes;
 }
 
-static int want_matrix(tf_model *m, matrix *to, int rows, int cols, int i, const char *name) {
-    return want(m, to, NULL, rows, cols, i, name, "weight", 0) && want(m, NULL, &to->bias, 1, rows, i, name, "bias", 1);
+enum { NOT, NEEDED, OPTIONAL };
+
+/* A matrix, or a norm (0 rows), with the bias that it may have. */
+static int want(tf_model *m, matrix *to, int rows, int cols, int layer, const char *name, int need) {
+    return need == NOT
+        || (ask(m, rows ? to : NULL, rows ? NULL : &to->gain, rows ? rows : 1, cols, layer, name, "weight", need == OPTIONAL)
+            && ask(m, NULL, &to->bias, 1, rows ? rows : cols, layer, name, "bias", 1));
 }
 
 static int want_block(tf_model *m, block *b, int i) {
-    int h = m->h * m->e, n = m->n * m->e, d = m->d, f = m->f, gated = m->mlp == SWIGLU || m->mlp == GEGLU;
+    int h = m->h * m->e, n = m->n * m->e, d = m->d, f = m->f, mlp = m->mlp != NO_MLP;
     char fused[64];
     snprintf(fused, sizeof fused, "blk.%d.attn_qkv.weight", i);
     b->n_qkv = gguf_tensor(m->file, fused) ? 1 : 3;
-    int sound = want_norm(m, &b->ln1, d, i, "attn_norm", 0) && want_matrix(m, &b->O, d, h, i, "attn_output")
-             && want_norm(m, &b->q_norm, m->e, i, "attn_q_norm", 1)
-             && want_norm(m, &b->k_norm, m->e, i, "attn_k_norm", 1)
-             && want_norm(m, &b->after_attention, d, i, "post_attention_norm", 1);
-    if (b->n_qkv == 1) sound = sound && want_matrix(m, &b->qkv[0], h + 2 * n, d, i, "attn_qkv");
-    else sound = sound && want_matrix(m, &b->qkv[0], h, d, i, "attn_q") && want_matrix(m, &b->qkv[1], n, d, i, "attn_k")
-                       && want_matrix(m, &b->qkv[2], n, d, i, "attn_v");
-    if (m->mlp == NO_MLP || !sound) return sound;
-    return want_norm(m, &b->ln2, d, i, "ffn_norm", 0) && want_norm(m, &b->after_mlp, d, i, "post_ffw_norm", 1)
-        && want_matrix(m, &b->in, f, d, i, "ffn_up") && (!gated || want_matrix(m, &b->gate, f, d, i, "ffn_gate"))
-        && want_matrix(m, &b->out, d, f, i, "ffn_down");
+    const struct { const char *name; matrix *to; int rows, cols, need; } all[] = {
+        {"attn_norm", &b->ln1, 0, d, NEEDED}, {"attn_output", &b->O, d, h, NEEDED},
+        {"attn_qkv", &b->qkv[0], h + 2 * n, d, b->n_qkv == 1}, {"attn_q", &b->qkv[0], h, d, b->n_qkv == 3},
+        {"attn_k", &b->qkv[1], n, d, b->n_qkv == 3}, {"attn_v", &b->qkv[2], n, d, b->n_qkv == 3},
+        {"attn_q_norm", &b->q_norm, 0, m->e, OPTIONAL}, {"attn_k_norm", &b->k_norm, 0, m->e, OPTIONAL},
+        {"post_attention_norm", &b->after_attention, 0, d, OPTIONAL}, {"ffn_norm", &b->ln2, 0, d, mlp},
+        {"post_ffw_norm", &b->after_mlp, 0, d, mlp ? OPTIONAL : NOT}, {"ffn_up", &b->in, f, d, mlp},
+        {"ffn_gate", &b->gate, f, d, m->mlp == SWIGLU || m->mlp == GEGLU}, {"ffn_down", &b->out, d, f, mlp},
+    };
+    int sound = 1;
+    for (size_t k = 0; k < sizeof all / sizeof *all && sound; k++)
+        sound = want(m, all[k].to, all[k].rows, all[k].cols, i, all[k].name, all[k].need);
+    return sound;
 }
 
 /* The full name of a key of the model's own. */
@@ -930,25 +1348,21 @@ static int size(tf_model *m, const char *key, int missing, int least, int *to) {
     return 1;
 }
 
-/* Which of some words a key says, or -1. */
-static int word(tf_model *m, const char *key, const char *const *words, int n) {
-    text said = gguf_text(m->file, key_of(m, key), "");
-    while (n-- && !same(said, words[n])) {}
-    return n;
+/* Which of some words a key says, or the family, which needs no key; -1 for none. */
+static int word(tf_model *m, const char *key, const char *missing, const char *const *words) {
+    text said = gguf_text(m->file, key_of(m, key), missing);
+    for (int i = 0; words[i]; i++)
+        if (same(said, words[i])) return i;
+    return -1;
 }
 
 static int configure(tf_model *m) {
     text kind = gguf_text(m->file, "general.architecture", "");
     snprintf(m->kind, sizeof m->kind, "%.*s", kind.n < 31 ? (int)kind.n : 31, kind.at);
-    m->positions = -1;
-    for (size_t i = 0; i < sizeof FAMILIES / sizeof *FAMILIES; i++)
-        if (!strcmp(m->kind, FAMILIES[i].name))
-            m->positions = FAMILIES[i].positions, m->norm = FAMILIES[i].norm, m->mlp = FAMILIES[i].mlp,
-            m->side_by_side = FAMILIES[i].side_by_side;
-    if (m->positions < 0) {
-        m->positions = word(m, "positions", POSITIONS, 3);
-        m->norm = word(m, "norm", NORMS, 2), m->mlp = word(m, "mlp", MLPS, 5);
-    }
+    int i = 0;
+    while (FAMILIES[i].name && strcmp(m->kind, FAMILIES[i].name)) i++;
+    m->positions = word(m, "positions", FAMILIES[i].positions, POSITIONS), m->mlp = word(m, "mlp", FAMILIES[i].mlp, MLPS);
+    m->norm = word(m, "norm", FAMILIES[i].norm, NORMS), m->side_by_side = FAMILIES[i].side_by_side;
     if (m->positions < 0 || m->norm < 0 || m->mlp < 0)
         return fail("a '%s' model cannot be run; gpt2, llama, qwen3, arcee, gemma3 and twofold's own can", m->kind);
 
@@ -976,75 +1390,53 @@ static int configure(tf_model *m) {
     if (!(m->eps >= 0)) return fail("the file does not say the epsilon of its norms");
     m->embedding_scale = gemma ? sqrtf((float)m->d) : 1;
 
-    m->blocks = calloc((size_t)m->n_layers + 1, sizeof *m->blocks);
-    m->wishes = calloc((size_t)m->file->n_tensors + 1, sizeof *m->wishes);
-    for (int i = 0; i < 2; i++) m->frequency[i] = calloc((size_t)m->e, sizeof(double));
-    if (!m->blocks || !m->wishes || !m->frequency[0] || !m->frequency[1]) return fail("out of memory");
+    m->blocks = zeros(&m->memory, (size_t)m->n_layers, sizeof *m->blocks);
+    m->wishes = zeros(&m->memory, (size_t)m->file->n_tensors, sizeof *m->wishes);
+    for (int i = 0; i < 2; i++) m->frequency[i] = zeros(&m->memory, (size_t)m->e, sizeof(double));
+    if (m->memory.failed) return fail("out of memory");
     m->base[0] = gguf_number(m->file, key_of(m, "rope.freq_base"), 10000);
     m->base[1] = gguf_number(m->file, key_of(m, "rope.freq_base_swa"), 10000);
     for (int i = 0; gemma && i < m->n_layers; i++) m->blocks[i].window = (i + 1) % 6 ? window : 0;
 
-    if (!want(m, &m->W_E, NULL, m->v, m->d, -1, "token_embd", "weight", 0)
-        || !want(m, &m->W_U, NULL, m->v, m->d, -1, "output", "weight", 1)
-        || (m->positions == LEARNED && !want(m, &m->W_pos, NULL, m->context, m->d, -1, "position_embd", "weight", 0))
-        || (turned && !want(m, NULL, &m->factors, 1, m->e / 2, -1, "rope_freqs", "weight", 1))
-        || !want_norm(m, &m->ln_final, m->d, -1, "output_norm", 0)) return 0;
-    for (int i = 0; i < m->n_layers; i++)
-        if (!want_block(m, &m->blocks[i], i)) return 0;
-    for (int i = 0; i < m->file->n_tensors; i++) { /* what is left over would be missing from what is computed */
+    int sound = want(m, &m->W_E, m->v, m->d, -1, "token_embd", NEEDED)
+             && want(m, &m->W_U, m->v, m->d, -1, "output", OPTIONAL)
+             && want(m, &m->W_pos, m->context, m->d, -1, "position_embd", m->positions == LEARNED)
+             && (!turned || ask(m, NULL, &m->factors, 1, m->e / 2, -1, "rope_freqs", "weight", 1))
+             && want(m, &m->ln_final, 0, m->d, -1, "output_norm", NEEDED);
+    for (int i = 0; i < m->n_layers && sound; i++) sound = want_block(m, &m->blocks[i], i);
+    for (int i = 0; i < m->file->n_tensors && sound; i++) { /* what is left over would be missing from what is computed */
         text name = m->file->tensors[i].name;
         int j = 0;
         while (j < m->n_wishes && !same(name, m->wishes[j].name)) j++;
         if (j == m->n_wishes)
-            return fail("there is no place for %.*s; without it the model would run wrong",
-                        name.n < 99 ? (int)name.n : 99, name.at);
+            sound = fail("there is no place for %.*s; without it the model would run wrong",
+                         name.n < 99 ? (int)name.n : 99, name.at);
     }
-    return 1;
+    return sound;
 }
 
-/* Where the numbers of a wish lie in a file, or NULL. */
-static const uint8_t *place(const gguf *g, const wish *w) {
-    const tensor *t = gguf_tensor(g, w->name);
-    uint64_t bytes = (uint64_t)w->rows * (uint64_t)(w->cols / TYPES[w->type].block) * (uint64_t)TYPES[w->type].bytes;
-    if (!t || t->type != w->type || t->sizes[0] != (uint64_t)w->cols || t->sizes[1] != (uint64_t)w->rows)
-        return fail("%s is not there, or not as it was", w->name), NULL;
-    if (t->offset > g->size - g->start || bytes > g->size - g->start - t->offset)
-        return fail("the file is truncated: it has %zu bytes, and %s ends at byte %" PRIu64, g->size, w->name,
-                    g->start + t->offset + bytes), NULL;
-    return g->bytes + g->start + t->offset;
-}
-
-typedef struct { const matrix *w; const uint8_t *from; int n_chunks, mapped; } packing;
-
-/* What has been read of a mapped file, tiles begin … end - 1, need not stay in memory. */
-static void let_go(const packing *p, int begin, int end) {
-#ifdef MADV_DONTNEED
-    size_t rows = (size_t)p->w->cols / TYPES[p->w->type].block * TYPES[p->w->type].bytes * LANES, page = 1 << 16;
-    uintptr_t from = (uintptr_t)p->from, a = (from + begin * rows) / page * page + page;
-    uintptr_t b = (from + end * rows) / page * page;
-    if (p->mapped && b > a) madvise((void *)a, b - a, MADV_DONTNEED);
-#else
-    (void)p, (void)begin, (void)end;
-#endif
-}
+typedef struct { const matrix *w; const uint8_t *from; int n_chunks; } packing;
 
 static void pack_chunk(void *argument, int chunk) {
     const packing *p = argument;
-    int begin = share(n_tiles(p->w), chunk, p->n_chunks), end = share(n_tiles(p->w), chunk + 1, p->n_chunks);
-    for (int tile = begin; tile < end; tile++) pack_tile(p->w, p->from, tile);
-    let_go(p, begin, end);
+    int end = share(n_tiles(p->w), chunk + 1, p->n_chunks);
+    for (int tile = share(n_tiles(p->w), chunk, p->n_chunks); tile < end; tile++) pack_tile(p->w, p->from, tile);
 }
 
 /* Take every wish out of a file, in which all of them have been found. */
 static void fill(tf_model *m, const gguf *g) {
     for (int i = 0; i < m->n_wishes; i++) {
-        const wish *w = &m->wishes[i];
+        wish *w = &m->wishes[i];
         const uint8_t *from = place(g, w);
         for (int j = 0; w->vector && j < w->cols; j++) (*w->vector)[j] = float_at(w->type, from, j);
         if (w->vector) continue;
-        packing p = {w->matrix, from, n_tiles(w->matrix) < 64 ? n_tiles(w->matrix) : 64, g->mapped};
+        packing p = {w->matrix, from, n_tiles(w->matrix) < 64 ? n_tiles(w->matrix) : 64};
         parallel(&m->threads, pack_chunk, &p, p.n_chunks);
-        let_go(&p, 0, n_tiles(p.w)); /* also what two chunks share */
+#ifdef MADV_DONTNEED
+        uintptr_t page = 1 << 16, begin = ((uintptr_t)from + page - 1) / page * page; /* need not stay in memory */
+        uintptr_t end = ((uintptr_t)from + (size_t)w->rows * row_bytes(w->type, w->cols)) / page * page;
+        if (g->mapped && end > begin) madvise((void *)begin, end - begin, MADV_DONTNEED);
+#endif
     }
     for (int i = 0; i < m->e; i++) {
         int pair = i / 2, local = i % 2;
@@ -1052,94 +1444,67 @@ static void fill(tf_model *m, const gguf *g) {
     }
 }
 
-/* Zeros; much of them in large pages, where there are any: fewer misses of the table of pages. *memory is what is to be
-   freed. */
-static uint8_t *large(size_t bytes, uint8_t **memory) {
+/* Zeros; much of them in large pages, where there are any: fewer misses of the table of pages. */
+static uint8_t *large(pile *p, size_t bytes) {
     size_t align = bytes < 4 * HUGE_PAGE ? 64 : HUGE_PAGE;
-    if (!(*memory = calloc(bytes + 2 * align, 1))) return NULL;
-    uint8_t *at = (uint8_t *)(((uintptr_t)*memory + align - 1) & ~(uintptr_t)(align - 1));
+    uint8_t *at = zeros(p, bytes + 2 * align, 1);
+    if (!at) return NULL;
+    at = (uint8_t *)(((uintptr_t)at + align - 1) & ~(uintptr_t)(align - 1));
 #ifdef MADV_HUGEPAGE
     if (align == HUGE_PAGE) madvise(at, bytes, MADV_HUGEPAGE);
 #endif
     return at;
 }
 
-/* One piece of memory for all weights. 1, or 0 with a message. */
+/* Memory for all weights. 1, or 0 with a message. */
 static int make_room(tf_model *m) {
-    uint8_t *start = NULL;
-    for (int pass = 0; pass < 2; pass++) { /* first how much, then where */
-        size_t at = 0;
-        for (int i = 0; i < m->n_wishes; i++) {
-            wish *w = &m->wishes[i];
-            if (!place(m->file, w)) return 0;
-            uint8_t *here = pass ? start + at : NULL;
-            if (w->vector) {
-                if (pass) *w->vector = (float *)(void *)here;
-                at += ((size_t)w->cols * sizeof(float) + 63) & ~(size_t)63;
-            } else {
-                float *bias = w->matrix->bias;
-                *w->matrix = matrix_of(w->type, w->rows, w->cols);
-                w->matrix->bytes = here, w->matrix->bias = bias;
-                at += (size_t)n_tiles(w->matrix) * w->matrix->tile_bytes;
-            }
-        }
 #ifdef _SC_PHYS_PAGES
-        double there_is = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-        if (there_is > 0 && (double)at > 0.95 * there_is)
-            return fail("the weights take %.1f GB, and this machine has %.1f", (double)at / 1e9, there_is / 1e9);
+    double there_is = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    if (there_is > 0 && (double)m->n_bytes > 0.95 * there_is)
+        return fail("the weights take %.1f GB, and this machine has %.1f", (double)m->n_bytes / 1e9, there_is / 1e9);
 #endif
-        if (pass) continue;
-        if (!(start = large(at, &m->memory))) return fail("%.1f GB of memory cannot be had", (double)at / 1e9);
-    }
+    uint8_t *start = large(&m->memory, m->n_bytes);
+    if (!start) return fail("%.1f GB of memory cannot be had", (double)m->n_bytes / 1e9);
+    for (wish *w = m->wishes; w < m->wishes + m->n_wishes; w++)
+        if (w->vector) *w->vector = (float *)(void *)(start + w->at);
+        else w->matrix->bytes = start + w->at;
     return 1;
 }
 
-/* The memory that a pass works on. */
+static void *desk(tf_model *m, int width) { /* what a pass works on: floats for each token */
+    return zeros(&m->memory, (size_t)MOST_TOKENS * (size_t)width + LANES, sizeof(float));
+}
+
 static int make_desk(tf_model *m) {
     m->d_room = room(m->d), m->qkv_room = room((m->h + 2 * m->n) * m->e), m->z_room = room(m->h * m->e);
     m->f_room = room(m->f), m->e_room = room(m->e);
     int widest = m->d_room > m->z_room ? m->d_room : m->z_room;
     widest = widest > m->f_room ? widest : m->f_room;
-    struct { float **to; int width; } desk[] = {
-        {&m->x, m->d_room}, {&m->normal, m->d_room}, {&m->qkv, m->qkv_room}, {&m->z, m->z_room}, {&m->wide, m->f_room},
-        {&m->gate, m->f_room}, {&m->turn, 2 * m->e}, {&m->part, m->h * (m->e_room + LANES)}, {&m->in.x, widest},
-        {&m->in.scales, widest / 8}, {(float **)(void *)&m->in.q, widest / 4},
-    };
-    for (size_t i = 0; i < sizeof desk / sizeof *desk; i++)
-        if (!(*desk[i].to = calloc((size_t)MOST_TOKENS * (size_t)desk[i].width + LANES, sizeof(float))))
-            return fail("out of memory");
-    return 1;
+    m->x = desk(m, m->d_room), m->normal = desk(m, m->d_room), m->qkv = desk(m, m->qkv_room);
+    m->z = desk(m, m->z_room), m->wide = desk(m, m->f_room), m->gate = desk(m, m->f_room), m->turn = desk(m, 2 * m->e);
+    m->part = desk(m, m->h * (m->e_room + LANES));
+    m->in.x = desk(m, widest), m->in.scales = desk(m, widest / 8), m->in.q = desk(m, widest / 4);
+    return !m->memory.failed || fail("out of memory");
 }
 
 void tf_close(tf_model *m) {
     if (!m) return;
-    pool_close(&m->threads);
-    vocabulary_free(m->words);
-    pthread_mutex_destroy(&m->lock);
-    gguf_close(m->file);
-    void *all[] = {m->x, m->normal, m->qkv, m->z, m->wide, m->gate, m->turn, m->part, m->in.x, m->in.scales, m->in.q,
-                   m->blocks, m->wishes, m->memory, m->frequency[0], m->frequency[1]};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
-    free(m);
+    pool_close(&m->threads), pthread_mutex_destroy(&m->lock), gguf_close(m->file), let_go(&m->memory), free(m);
 }
 
-static tf_model *model_of(gguf *file, const char *name, int threads) {
-    tf_model *m = file ? aligned_alloc(_Alignof(tf_model), sizeof *m) : NULL; /* the threads' counters lie apart */
+/* The model in the file at a path, or in n bytes (path NULL). Threads 0: as many as there are cores. NULL, and why. */
+tf_model *tf_open(const char *path, const void *bytes, size_t n, int threads) {
+    gguf *file = gguf_open(path, bytes, n);
+    tf_model *m = file ? calloc(1, sizeof *m) : NULL;
     if (!m) return gguf_close(file), NULL;
-    memset(m, 0, sizeof *m), m->file = file;
+    m->file = file;
     pthread_mutex_init(&m->lock, NULL);
     pool_open(&m->threads, threads < 1 ? n_cores() : threads < MOST_THREADS ? threads : MOST_THREADS);
-    m->words = vocabulary_new(file, name);
-    if (!m->words || !configure(m) || !make_room(m) || !make_desk(m)) return tf_close(m), NULL;
+    read_vocabulary(&m->words, file, path ? path : "the buffer", &m->memory);
+    if (!configure(m) || !make_room(m) || !make_desk(m)) return tf_close(m), NULL;
     fill(m, file);
     if (!m->W_U.bytes) m->W_U = m->W_E; /* tied: one matrix for both */
     return gguf_close(file), m->file = NULL, m;
-}
-
-tf_model *tf_open(const char *path, int threads) { return model_of(gguf_open(path, NULL, 0), path, threads); }
-
-tf_model *tf_open_buffer(const void *bytes, size_t n, int threads) {
-    return model_of(gguf_open(NULL, bytes, n), "the buffer", threads);
 }
 
 /* New weights of the same shapes and types. What caches hold stays as the old ones made it. */
@@ -1151,8 +1516,7 @@ int tf_refresh(tf_model *m, const void *bytes, size_t n) {
     for (int i = 0; i < m->n_wishes && sound; i++) sound = place(g, &m->wishes[i]) != NULL;
     if (sound) fill(m, g);
     pthread_mutex_unlock(&m->lock);
-    gguf_close(g);
-    return sound - 1;
+    return gguf_close(g), sound - 1;
 }
 
 int tf_size(const tf_model *m, int what) {
@@ -1175,7 +1539,8 @@ struct tf_cache {
     const tf_model *model;
     int capacity, kind, length;
     size_t slab_bytes, page_bytes; /* of one head's keys or values in a page, with their scales at the end; of a page */
-    uint8_t *bytes, *memory;
+    uint8_t *bytes;
+    pile memory;
 };
 
 /* What a page keeps of a head in a layer. */
@@ -1189,7 +1554,7 @@ static float *slab_scales(const tf_cache *c, uint8_t *slab) {
 }
 
 void tf_cache_free(tf_cache *c) {
-    if (c) free(c->memory), free(c);
+    if (c) let_go(&c->memory), free(c);
 }
 
 tf_cache *tf_cache_new(tf_model *m, int capacity, int kind) {
@@ -1203,13 +1568,11 @@ tf_cache *tf_cache_new(tf_model *m, int capacity, int kind) {
     c->slab_bytes = (size_t)(PAGE * (m->e_room * KEEP_BYTES[kind] + (kind == KEEP_INT8 ? 4 : 0)));
     c->page_bytes = c->slab_bytes * 2 * (size_t)m->n * (size_t)m->n_layers;
     size_t bytes = c->page_bytes * (((size_t)capacity + PAGE - 1) / PAGE);
-    if ((c->bytes = large(bytes, &c->memory))) return c;
+    if ((c->bytes = large(&c->memory, bytes))) return c;
     return free(c), fail("%.1f GB of memory for a cache cannot be had", (double)bytes / 1e9), NULL;
 }
 
 int tf_cache_length(const tf_cache *c) { return c->length; }
-
-int tf_cache_room(const tf_cache *c) { return c->capacity; }
 
 int tf_cache_keep(tf_cache *c, int n) {
     if (n < 0 || n > c->length) return fail("%d positions cannot be kept of %d", n, c->length), -1;
@@ -1320,21 +1683,23 @@ static __attribute__((noinline)) void join(float *to, const float *next, int e_r
     to[e_room] = most, to[e_room + 1] = to[e_room + 1] * keep + next[e_room + 1] * add;
 }
 
+/* n positions of a page, from `at` on, for nr rows. */
+INLINE void attend_page(const int kind, const int nr, const tf_model *m, const tf_cache *c, int head, int at, int n,
+                        row *rows) {
+    uint8_t *keys = slab(c, at / PAGE, m->layer, 0, head), *values = slab(c, at / PAGE, m->layer, 1, head);
+    size_t ahead = (size_t)(values - keys);
+    score(kind, nr, keys, slab_scales(c, keys), m->e, m->e_room, n, ahead, rows);
+    for (int r = 0; r < nr; r++) weigh(&rows[r], at, n, kind == KEEP_INT8 ? slab_scales(c, values) : NULL, m->e_room);
+    blend(kind, nr, values, m->e_room, n, c->page_bytes - ahead, rows);
+}
+
 /* Positions begin … stop - 1 of head number `head`, for nr rows whose z, most and sum are at their beginning. */
 static void attend_part(const tf_model *m, const tf_cache *c, int head, int begin, int stop, int nr, row *rows) {
-    for (int at = begin, n; at < stop; at += n) {
-        n = stop - at < PAGE ? stop - at : PAGE;
-        uint8_t *keys = slab(c, at / PAGE, m->layer, 0, head), *values = slab(c, at / PAGE, m->layer, 1, head);
-        const float *k_scales = slab_scales(c, keys), *v_scales = slab_scales(c, values);
-        size_t ahead = (size_t)(values - keys), next = c->page_bytes - ahead;
-#define IF_SCORE(KIND, NR) case KIND * 16 + NR: score(KIND, NR, keys, k_scales, m->e, m->e_room, n, ahead, rows); break;
-#define IF_BLEND(KIND, NR) case KIND * 16 + NR: blend(KIND, NR, values, m->e_room, n, next, rows); break;
+    for (int at = begin; at < stop; at += PAGE) {
+        int n = stop - at < PAGE ? stop - at : PAGE;
+#define IF_KIND(KIND, NR) case KIND * 16 + NR: attend_page(KIND, NR, m, c, head, at, n, rows); break;
         switch (c->kind * 16 + nr) {
-        FOR_EACH_STEP(IF_SCORE, KEEP_HALF) FOR_EACH_STEP(IF_SCORE, KEEP_INT8) FOR_EACH_STEP(IF_SCORE, KEEP_FLOAT)
-        }
-        for (int r = 0; r < nr; r++) weigh(&rows[r], at, n, c->kind == KEEP_INT8 ? v_scales : NULL, m->e_room);
-        switch (c->kind * 16 + nr) {
-        FOR_EACH_STEP(IF_BLEND, KEEP_HALF) FOR_EACH_STEP(IF_BLEND, KEEP_INT8) FOR_EACH_STEP(IF_BLEND, KEEP_FLOAT)
+            FOR_EACH_STEP(IF_KIND, KEEP_HALF) FOR_EACH_STEP(IF_KIND, KEEP_INT8) FOR_EACH_STEP(IF_KIND, KEEP_FLOAT)
         }
     }
 }
@@ -1374,7 +1739,7 @@ static void attend(void *argument, int task) {
 /* ── 9  The pass through the model ───────────────────────────────────────────────────────────────────────────────────
    Some tokens, of one sequence or of many, go through all blocks together, so that each weight is read once for all. */
 
-static void normalise(const tf_model *m, const norm *by, const float *x, float *y, int n) {
+static void normalise(const tf_model *m, const matrix *by, const float *x, float *y, int n) {
     float mean = 0;
     if (m->norm == LAYER) {
         for (int i = 0; i < n; i++) mean += x[i];
@@ -1392,7 +1757,7 @@ static void expect(tf_model *m, int n, int n_matrices, const matrix *w) {
     for (int i = 0; i < n_matrices; i++) *(is_float(w[i].form) ? &m->in.floats : &m->in.integers) = 1;
 }
 
-static void each_token(tf_model *m, void (*work)(void *, int), int n, const norm *by) {
+static void each_token(tf_model *m, void (*work)(void *, int), int n, const matrix *by) {
     m->by = by;
     if (n > 2) parallel(&m->threads, work, m, n);
     else for (int t = 0; t < n; t++) work(m, t);
@@ -1426,7 +1791,7 @@ static void before_product(void *argument, int j) {
 }
 
 /* Queries and keys are brought to one length, where the model does that, and turned by their position. */
-static void place_head(const tf_model *m, const norm *by, float *x, const float *turn, float scale) {
+static void place_head(const tf_model *m, const matrix *by, float *x, const float *turn, float scale) {
     float y[MOST_HEAD];
     int half = m->e / 2;
     if (by->gain) normalise(m, by, x, x, m->e);
@@ -1495,7 +1860,7 @@ static void activate(void *argument, int first, int last) {
 }
 
 /* What w makes of the input is added to the stream, through a norm where there is one. */
-static void back_to_stream(tf_model *m, const matrix *w, const norm *after) {
+static void back_to_stream(tf_model *m, const matrix *w, const matrix *after) {
     product p = {.in = &m->in, .n_parts = 1, .part = {{w, after->gain ? m->normal : m->x, m->d_room, !after->gain}}};
     multiply(&m->threads, &p);
     if (after->gain) each_token(m, add_normalised, m->n_tokens, after);
@@ -1522,7 +1887,7 @@ static void through_blocks(tf_model *m) {
         matrix both[2] = {b->in, b->gate};
         expect(m, n, 1 + gated, both);
         each_token(m, before_product, n, &b->ln2);
-        product in = {.in = &m->in, .n_parts = 1 + gated, .side_by_side = 1, .then = activate, .argument = m,
+        product in = {.in = &m->in, .n_parts = 1 + gated, .then = activate, .argument = m,
                       .part = {{&b->in, m->wide, f, 0}, {&b->gate, m->gate, f, 0}}};
         multiply(&m->threads, &in);
         expect(m, n, 1, &b->out);
@@ -1538,12 +1903,12 @@ int tf_forward(tf_model *m, int n_sequences, tf_cache **caches, const int *count
     const int *id = ids;
     for (int i = 0; i < n_sequences; i++) {
         tf_cache *c = caches[i];
-        int room = tf_cache_room(c);
         if (c->model != m) return fail("the cache of sequence %d belongs to another model", i), -1;
         for (int j = 0; j < i; j++)
             if (caches[j] == c) return fail("sequences %d and %d have the same cache", j, i), -1;
-        if (counts[i] < 1 || counts[i] > room - c->length)
-            return fail("%d tokens after %d do not fit: there is room for %d in all", counts[i], c->length, room), -1;
+        if (counts[i] < 1 || counts[i] > c->capacity - c->length)
+            return fail("%d tokens after %d do not fit: there is room for %d in all", counts[i], c->length,
+                        c->capacity), -1;
         for (int j = 0; j < counts[i]; j++, id++)
             if (*id < 0 || *id >= m->v) return fail("token %d is not one of %d", *id, m->v), -1;
     }
@@ -1584,428 +1949,9 @@ int tf_forward(tf_model *m, int n_sequences, tf_cache **caches, const int *count
     return 0;
 }
 
-/* ── 10  The tokenizer ────────────────────────────────────────────────────────────────────────────────────────────────
-   Text to ids and back, in one of two ways. Byte-level BPE cuts text into pieces (a word, a number, punctuation) and in
-   each piece joins, again and again, the pair of neighbours that was learned first. SentencePiece's way, Gemma's, makes
-   no cuts; there the pair goes first whose token has the highest score, and what is no token is spelled in bytes. */
-
-/* The letters and numbers of Unicode 18 in runs: the way from the last run's end, then twice the run's length, and one
-   more for numbers. A figure is written in base 32, its last digit from ']' up, the others from '#' up. */
-static const char RUNS[] =
-    "$mrd$qc$q$l_db^_``]_^d^$k^${^?qaukgd_^_'^g^a_e^_c_^c^_^$e^(c^+se-i^%i^ac%o_a%`$sae$j%srraa^)c^_lada]r]c__m_^$yz(oh"
-    "_kr]%_faa_b$ia_f_`_t$odsb$m^km%q$w&i`_o_dqar^$]am_a_$i^k^_`e`_m_ja^car]a_j__eiaa_$i^k^a^a^a|e^_dr_cmo^c^$i^k^a^g`_"
-    "o_laarf_hm_a_$i^k^a^g`_{a^car^_]jh_^i`c^e`a^_^a`a`c`us_rxom^c^$k^$]`_wc^a_aarel^_am^c^$k^q^g`_{c^aar^ano^c^%o__m_b"
-    "c^l]ca$d^ib$a`$m^o^__k|rn&]^aikfr$da^_^g^$m^_^q^af__g^_fr_e$]_|$fim^%exg&p%sq_]rciae`_`adcawi_^rc%i^_b__%s^7w^e_k^"
-    "_^e_%o^e_%_^e_k^_^e_{^&o^e_'ck$f`$]m(i_i`$)u_$_^$qb's`d]md$aj$ck$akw^cl&e$`_a_`rcrsrc(odg_%a^_b'ig${$dr]$y_gh%ua$q"
-    "ct$b$kf&g$hrcrj_%z%{nm`r$f$yja]r]%uw%eyr`c]r]%e_sb%s_c$fe^i^a`_b/]%]4i_i_%i_i_m^_^_^_^${_&g^k^_`c^k`e_iawbc^k&p`]_"
-    "_jb_]rb$_&__a__q^_`gc_^_^_^e^s_ebga_^&d]a]h9s&v%k$j6s$z$&i1gce`af`_%i^_b__&md_m$kfk^k^k^k^k^k^k^k%m_1ra]`vpdg_d]aa"
-    "(icc^(q^eb%s^(y`fg%]$m$]$]r{n^|$]r$d|-]/?]%]$.+w%`%y_3w`$]]r]aq%{m${_'i]r$do_)k_(ca_k$_^c^e^$kjjg&ek&ayrui`_^a^r]$"
-    "ug$kv$wd%{y_]rcg^q]r]g^%otc^marc$k`_`&a^_`a_g__^_uc_sdcii_i_ifk^k^%s^y_a_*cjrc8=ei$ka&_++a9y_)q$ckigb_^q^w^g^_^a^a"
-    "^)u$^9so']_&i$eu&qg^+kprd$qc$qh(o`i_i_i_c$`u^$q^$c^a^{_y$_*si%xi&pnb*q$w`&_m$ta%]]ff$e]`]m]`b%ig$y_%eam^h$g,y_rc%e"
-    "a%ea%me&eis^{^k^a^s^{^k^a`&ei6kf$igmui^%q^y%]i__^%u^a`__$k_n]$k_l]${ep$m$c^abh]$i]ja$qc$q$c&mab]a]$^_%z]_le^c^$wgp"
-    "t$w]b^$w]d$]m^$uchm&ig$i_n]$cbn]$atl%m'o$t&cj&cdj]%eircr]$uf$k)w$|^%qcamin$in$w]r]_e$ihfx$a$k$g]lq$ki&gw$z^a__j%w$"
-    "]$odrf%elra___e%c`_i&]kehr]_^_a$fh$a^$opa$|k^_^e^{^qd%{nrhm_a_$i^k^a^g`_o_ig{q^___^%i^_v_^_$i&goebrbc{&]qa^_er(c%{"
-    "$fe$a&]q_hr$c%sj_drc$fy$srvak(v%u&q']]$dim___m^a^$ml_^_kr%cm_%km_^_y_g%md_r_h%yp_o'on_(r%_lrco^%gn_l$xb$y&mk^a^%ir"
-    "_frci^a^%]k_drc%uard_*k$cl_^w^%ayr%s_l$h$h$<q&c*^bt]/ei6l%+f)_l%&]niv*<sb$'k)8v$yor$9c$&od${^rc'{^rc$yo&]meir^l^$g"
-    "b$c0m%w`r)c']]$lf$o_$o$i'sb_%_w%]a^_ka]df10s$a%a%|*cj$<ak&c*3ze^k^a^5of_zc__kgd;u%+a)sbw`odq'%sr$1c$fi$f&i$p'd(g^'"
-    "k^a___a_e^u^_^k^'_^e_m^k^$u^e^g^_`k^8g^$o^$o^${^$o^${^$o^${^$o^${^$o^m_&b$;]+akk$s&c$m&y'o%wgk_ra_-^$yo%uar1s$uar)"
-    "s$y__]r)b${^c^a^k_gfa*]k^e^a^{^/g_p$m'ed_ar;t&t^d^f%i%x^|)_e^$s^a^___^q^e^_^_c_a_^_^_^c^a^___^_^_^_^_^a^__e^k^e^e^"
-    "_^q^$_bc^g^$_5ax%:`r$#c%61]$]+4{^.+y_16_l$)y%0_$$y$2_,7sb35q$)?c9']";
-
-enum { OTHER, LETTER, NUMBER, SPACE, END };
-static uint8_t class_of[0x110000];
-
-static void classify(void) {
-    int figure = 0, end = 0, is_length = 0;
-    for (const char *c = RUNS; *c; c++) {
-        if (*c < ']') { figure = (figure + *c - '#') * 32; continue; }
-        figure += *c - ']';
-        if (is_length) memset(class_of + end, figure & 1 ? NUMBER : LETTER, (size_t)figure / 2), figure /= 2;
-        end += figure, figure = 0, is_length = !is_length;
-    }
-    static const int spaces[] = {0x20, 0x85, 0xa0, 0x1680, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000};
-    for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++) class_of[spaces[i]] = SPACE;
-    memset(class_of + 0x09, SPACE, 5), memset(class_of + 0x2000, SPACE, 11);
-}
-
-/* How many bytes the character c takes that s begins with; 0 where s is empty or no UTF-8. */
-static size_t character(text s, uint32_t *c) {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    uint8_t b = s.n ? (uint8_t)*s.at : 0xff;
-    size_t n = b < 0x80 ? 1 : b >> 5 == 6 ? 2 : b >> 4 == 14 ? 3 : b >> 3 == 30 ? 4 : 0;
-    if (!n || n > s.n) return 0;
-    *c = n == 1 ? b : b & (0x7fu >> n);
-    for (size_t i = 1; i < n; *c = *c << 6 | (s.at[i++] & 63))
-        if ((uint8_t)s.at[i] >> 6 != 2) return 0;
-    return *c < least[n] || *c > 0x10ffff || *c >> 11 == 0x1b ? 0 : n; /* 0x1b: half of a UTF-16 pair */
-}
-
-static text from(text s, size_t i) { return (text){s.at + i, s.n - i}; }
-
-/* The next four find places in text that is sound UTF-8: past a character, whose class they tell; past at most so many
-   characters of a class; past an English contraction; and where the piece that begins at i ends. */
-static size_t past(text s, size_t i, int *class) {
-    uint32_t c = 0;
-    size_t n = character(from(s, i), &c);
-    return *class = n ? class_of[c] : END, i + n;
-}
-
-static size_t past_run(text s, size_t i, int class, int most) {
-    for (int found; most; most--) {
-        size_t next = past(s, i, &found);
-        if (found != class) break;
-        i = next;
-    }
-    return i;
-}
-
-static size_t past_contraction(text s, size_t i, int case_bit) {
-    static const char *const ends[] = {"s", "t", "re", "ve", "m", "ll", "d"};
-    for (int k = 0; s.at[i] == '\'' && k < 7; k++) {
-        size_t n = 0;
-        while (ends[k][n] && i + 1 + n < s.n && (s.at[i + 1 + n] | case_bit) == ends[k][n]) n++;
-        if (!ends[k][n]) return i + 1 + n;
-    }
-    return i;
-}
-
-static int ends_line(char c) { return c == '\n' || c == '\r'; }
-
-enum { GPT2, SMOLLM, QWEN2, LLAMA3, SENTENCEPIECE };
-static const char *const CUTS[] = {"gpt-2", "smollm", "qwen2", "llama-bpe"};
-
-/* With L letters, N numbers, S spaces and P none of these, a piece is the first that there is of
-
-       gpt-2               's|'t|'re|'ve|'m|'ll|'d      ?L+              ?N+           ?P+          S+(?=S|$)  S+
-       qwen2, llama-bpe    the same in any case     [^LN\r\n]?L+    N or N{1,3}    ?P+[\r\n]*  S*[\r\n]+  S+(?=S|$)  S+
-
-   and smollm is gpt-2 on what lies between numbers, which are cut out one by one. */
-static size_t piece_end(text s, size_t i, int cut) {
-    int first, then, later = cut == QWEN2 || cut == LLAMA3, blank = s.at[i] == ' ';
-    size_t next = past(s, i, &first), end = past_contraction(s, i, later ? 32 : 0), last;
-    past(s, next, &then);
-    if (end > i) return end;
-    int leads = later ? first != NUMBER && !ends_line(s.at[i]) : blank;
-    if (first == LETTER || (leads && then == LETTER)) return past_run(s, next, LETTER, -1);
-    if (first == NUMBER) return past_run(s, i, NUMBER, cut == LLAMA3 ? 3 : cut == GPT2 ? -1 : 1);
-    if (blank && then == NUMBER && cut == GPT2) return past_run(s, next, NUMBER, -1);
-    if (first == OTHER || (blank && then == OTHER)) {
-        for (end = past_run(s, next, OTHER, -1); later && end < s.n && ends_line(s.at[end]);) end++;
-        return end;
-    }
-    end = past_run(s, i, SPACE, -1), past(s, end, &then);
-    for (last = end; later && last > i; last--)
-        if (ends_line(s.at[last - 1])) return last;
-    for (last = end - 1; (uint8_t)s.at[last] >> 6 == 2;) last--;
-    return then == END || last == i || (cut == SMOLLM && then == NUMBER) ? end : last;
-}
-
-/* What a file says of words. A token is kept as the bytes that it stands for. */
-enum { NORMAL = 1, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE }; /* kinds of token, as llama.cpp numbers them */
-typedef struct { int left, right, made; uint32_t rank; } merge;    /* made is id + 1, or 0 where there is none */
-
-typedef struct vocabulary {
-    int cut, n, n_real, bos, last[2], unknown, add_bos, add_blank; /* n_real: without padding at the end */
-    text *tokens;
-    uint8_t *kinds;
-    float *scores;
-    int *slots;    /* a table of ids by bytes: id + 1, or 0 */
-    merge *merges; /* a table by left and right */
-    uint32_t slot_mask, merge_mask;
-    int byte_ids[256], special_begins[256], special_length; /* by their first byte; of the longest */
-    char *bytes, *jinja;                                    /* of all tokens; the chat template */
-    char why[sizeof problem];                               /* if not empty, text cannot be turned into ids */
-} vocabulary;
-
-static int is_special(int kind) { return kind == CONTROL || kind == USER_DEFINED; }
-
-static uint32_t mix(uint64_t h) { return (uint32_t)((h * 0x9e3779b97f4a7c15u) >> 32); }
-
-static uint32_t mask_for(uint64_t n) { /* of a table that n things fill by half at most */
-    uint32_t mask = 3;
-    while (mask < 2 * n) mask = 2 * mask + 1;
-    return mask;
-}
-
-static int *find_slot(const vocabulary *v, int special, text s) { /* a token's, or the free one for it */
-    uint32_t h = (uint32_t)special;
-    for (size_t i = 0; i < s.n; i++) h = mix((uint64_t)h << 8 | (uint8_t)s.at[i]);
-    for (;; h++) {
-        int *slot = &v->slots[h & v->slot_mask], id = *slot - 1;
-        if (id < 0 || (v->tokens[id].n == s.n && !memcmp(v->tokens[id].at, s.at, s.n) &&
-                       is_special(v->kinds[id]) == special)) return slot;
-    }
-}
-
-static int find_token(const vocabulary *v, int special, text s) { return *find_slot(v, special, s) - 1; }
-
-static merge *find_merge(const vocabulary *v, int left, int right) {
-    for (uint32_t h = mix((uint64_t)(uint32_t)left << 32 ^ (uint32_t)right * 0x85ebca6bu);; h++) {
-        merge *m = &v->merges[h & v->merge_mask];
-        if (!m->made || (m->left == left && m->right == right)) return m;
-    }
-}
-
-/* The bytes that a spelling stands for, into `to`; how many, or 0 where it is none. Byte-level: what is printable in
-   Latin-1 stands for itself, for the other 68 bytes U+0100 and up. SentencePiece: U+2581 stands for a blank. */
-static size_t unspell(int cut, int kind, text s, char *to) {
-    size_t n = 0, size;
-    uint32_t c;
-    if (cut == SENTENCEPIECE && kind == BYTE) return *to = (char)strtol(s.n == 6 ? s.at + 3 : "0", NULL, 16), 1;
-    for (size_t i = 0; i < s.n; i += size) {
-        if (!(size = character(from(s, i), &c))) return 0;
-        if (cut == SENTENCEPIECE) {
-            memcpy(to + n, c == 0x2581 ? " " : s.at + i, c == 0x2581 ? 1 : size), n += c == 0x2581 ? 1 : size;
-        } else {
-            int other = c < 256 ? -1 : (int)c - 256, visible = (c > 32 && c < 127) || (c > 160 && c < 256 && c != 173);
-            if (!visible && (other < 0 || other > 67)) return 0;
-            to[n++] = (char)(visible ? (int)c : other < 33 ? other : other < 67 ? other + 94 : 173);
-        }
-    }
-    return n;
-}
-
-static void vocabulary_free(vocabulary *v) {
-    if (!v) return;
-    free(v->tokens), free(v->kinds), free(v->scores), free(v->slots), free(v->merges), free(v->bytes), free(v->jinja);
-    free(v);
-}
-
-static const entry *array_of(const gguf *g, const char *key, int item, uint64_t n) { /* n items, or 0: any number */
-    const entry *e = gguf_get(g, key);
-    return e && e->kind == ARRAY && e->item == item && (!n || e->count == n) ? e : NULL;
-}
-
-static void add_token(vocabulary *v, int i, text spelling, int kind, char *to) { /* whose bytes go there */
-    int special = is_special(kind), by_score = v->cut == SENTENCEPIECE;
-    size_t n = special ? 0 : unspell(v->cut, kind, spelling, to);
-    int plain = n && kind != UNUSED && (!by_score || kind == NORMAL);
-    if (!n) memcpy(to, spelling.at, n = spelling.n); /* it stands for its own name */
-    v->tokens[i] = (text){to, n}, v->kinds[i] = (uint8_t)kind;
-    if (n == 1 && kind == (by_score ? BYTE : NORMAL)) v->byte_ids[(uint8_t)*to] = i;
-    if (!n || !(plain || special)) return;
-    int *slot = find_slot(v, special, v->tokens[i]);
-    if (!*slot) *slot = i + 1;
-    if (special) v->special_begins[(uint8_t)*to] = 1;
-    if (special && (int)n > v->special_length && n < 256) v->special_length = (int)n;
-}
-
-/* "left right" by its rank. `room` is for its bytes. 1, or 0 where these are not two tokens that make a third. */
-static int add_merge(vocabulary *v, text both, uint32_t rank, char *room) {
-    const char *gap = both.n ? memchr(both.at, ' ', both.n) : NULL;
-    if (!gap) return 0;
-    size_t half = unspell(v->cut, NORMAL, (text){both.at, (size_t)(gap - both.at)}, room);
-    size_t all = half + unspell(v->cut, NORMAL, from(both, (size_t)(gap + 1 - both.at)), room + half);
-    int left = find_token(v, 0, (text){room, half}), right = find_token(v, 0, (text){room + half, all - half});
-    int made = find_token(v, 0, (text){room, all});
-    if (!half || all == half || left < 0 || right < 0 || made < 0) return 0;
-    merge *m = find_merge(v, left, right);
-    if (!m->made) *m = (merge){left, right, made + 1, rank};
-    return 1;
-}
-
-/* 1; -1 where text cannot be turned into ids, and why; 0 when there is no memory. */
-static int read_vocabulary(vocabulary *v, const gguf *g, const char *name) {
-    text model = gguf_text(g, "tokenizer.ggml.model", "none"), pre = gguf_text(g, "tokenizer.ggml.pre", "none");
-    text jinja = gguf_text(g, "tokenizer.chat_template", "");
-    int by_score = same(model, "llama"), known = by_score;
-    if (by_score) v->cut = SENTENCEPIECE;
-    for (int i = 0; i < SENTENCEPIECE; i++)
-        if (same(model, "gpt2") && same(pre, CUTS[i])) v->cut = i, known = 1;
-    const entry *tokens = array_of(g, "tokenizer.ggml.tokens", STRING, 0);
-    size_t n = tokens ? (size_t)tokens->count : 0, size = 1;
-    const entry *kinds = array_of(g, "tokenizer.ggml.token_type", I32, n);
-    const entry *scores = array_of(g, "tokenizer.ggml.scores", F32, n);
-    const entry *merges = by_score ? NULL : array_of(g, "tokenizer.ggml.merges", STRING, 0);
-    const entry *sized[] = {tokens, merges};
-    for (int k = 0; k < 2; k++) {
-        const uint8_t *at = sized[k] ? sized[k]->bytes : NULL;
-        for (uint64_t i = 0; sized[k] && i < sized[k]->count; i++) size += next_text(&at).n;
-    }
-    v->n = v->n_real = (int)n, v->slot_mask = mask_for(n), v->merge_mask = mask_for(merges ? merges->count : 0);
-    v->tokens = calloc(n + 1, sizeof *v->tokens), v->kinds = calloc(n + 1, 1), v->scores = calloc(n + 1, sizeof(float));
-    v->slots = calloc((size_t)v->slot_mask + 1, sizeof(int));
-    v->merges = calloc((size_t)v->merge_mask + 1, sizeof(merge)), v->jinja = calloc(jinja.n + 1, 1);
-    v->bytes = malloc(size); /* of the tokens, and at the end room for a merge */
-    if (!v->tokens || !v->kinds || !v->scores || !v->slots || !v->merges || !v->bytes || !v->jinja) return 0;
-    memcpy(v->jinja, jinja.at, jinja.n), memset(v->byte_ids, -1, sizeof v->byte_ids);
-    char *to = v->bytes;
-    const uint8_t *at = n ? tokens->bytes : NULL;
-    for (int i = 0; i < v->n; to += v->tokens[i++].n) {
-        v->scores[i] = scores ? (float)entry_number(scores, (uint64_t)i) : 0;
-        add_token(v, i, next_text(&at), kinds ? (uint8_t)entry_number(kinds, (uint64_t)i) : NORMAL, to);
-    }
-    while (v->n_real > 1 && v->kinds[v->n_real - 1] == UNUSED) v->n_real--;
-    static const char *const roles[] = {"bos", "unknown", "eos", "eot"};
-    int *ids[] = {&v->bos, &v->unknown, &v->last[0], &v->last[1]};
-    for (int i = 0; i < 4; i++) {
-        char key[48];
-        snprintf(key, sizeof key, "tokenizer.ggml.%s_token_id", roles[i]);
-        double id = gguf_number(g, key, -1);
-        *ids[i] = id >= 0 && id < v->n ? (int)id : -1;
-    }
-    v->add_bos = v->bos >= 0 && gguf_number(g, "tokenizer.ggml.add_bos_token", by_score) != 0;
-    v->add_blank = by_score && gguf_number(g, "tokenizer.ggml.add_space_prefix", 1) != 0;
-    if (!known)
-        return fail("%.99s: its tokenizer is %.*s, %.*s; known are llama, and gpt2 with %s, %s, %s or %s", name,
-                    (int)model.n, model.at, (int)pre.n, pre.at, CUTS[0], CUTS[1], CUTS[2], CUTS[3]), -1;
-    if (!n || (by_score && !scores) || (!kinds && gguf_get(g, "tokenizer.ggml.token_type")))
-        return fail("%.99s is damaged: its tokens, their types and scores do not fit together", name), -1;
-    at = merges ? merges->bytes : NULL;
-    for (uint32_t rank = 0; merges && rank < merges->count; rank++) {
-        text both = next_text(&at);
-        if (!add_merge(v, both, rank, to))
-            return fail("%.99s is damaged: the merge '%.*s' is not two tokens that make a third", name, (int)both.n,
-                        both.at), -1;
-    }
-    return 1;
-}
-
-/* NULL when there is no memory. What is wrong with a tokenizer is said in `why`, not now: a model runs without one. */
-static vocabulary *vocabulary_new(const gguf *g, const char *name) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, classify);
-    vocabulary *v = calloc(1, sizeof *v);
-    int read = v ? read_vocabulary(v, g, name) : 0;
-    if (!read) return vocabulary_free(v), fail("out of memory"), NULL;
-    if (read < 0) memcpy(v->why, problem, sizeof v->why);
-    return v;
-}
-
-/* A heap of numbers, the least on top: for the pair that is joined next, and for the least of the likeliest tokens. */
-static void sink(uint64_t *heap, size_t n, size_t at, uint64_t key) {
-    for (size_t child; (child = 2 * at + 1) < n; heap[at] = heap[child], at = child) {
-        if (child + 1 < n && heap[child + 1] < heap[child]) child++;
-        if (key <= heap[child]) break;
-    }
-    heap[at] = key;
-}
-
-static uint64_t order_of(float score, int id) { /* puts scores in order, the highest first, and then ids */
-    uint32_t bits = to_bits(score + 0.0f); /* there is one zero */
-    return (uint64_t)(bits >> 31 ? bits : ~bits & 0x7fffffff) << 32 | (uint32_t)id;
-}
-
-/* Text on its way to ids; `plain` is the part without special tokens that is not yet encoded. */
-typedef struct { int at, size, id, before, after; } part; /* of a piece: its bytes, its token, its neighbours */
-typedef struct {
-    const vocabulary *v;
-    char *plain;
-    int *ids;
-    part *parts;
-    uint64_t *heap; /* of pairs that may be joined: their rank, and the place of the left one */
-    size_t n_plain, room_plain, n_ids, room_ids, room_parts, n_heap, room_heap;
-    int failed; /* out of memory */
-} encoder;
-
-static void encoder_free(encoder *e) { free(e->plain), free(e->ids), free(e->parts), free(e->heap); }
-
-static int grow(encoder *e, void *at, size_t *room, size_t n, size_t size) { /* at: where the pointer is */
-    if (n <= *room || e->failed) return !e->failed;
-    void *old, *more;
-    memcpy(&old, at, sizeof old);
-    if (!(more = realloc(old, (n + n / 2 + 64) * size))) return e->failed = 1, 0;
-    return memcpy(at, &more, sizeof more), *room = n + n / 2 + 64, 1;
-}
-
-static void add_id(encoder *e, int id) {
-    if (id >= 0 && grow(e, &e->ids, &e->room_ids, e->n_ids + 1, sizeof *e->ids)) e->ids[e->n_ids++] = id;
-}
-
-/* The token that part i makes with the next, or -1; *key says when it is its turn. */
-static int pair(const encoder *e, text s, int i, uint64_t *key) {
-    const vocabulary *v = e->v;
-    const part *a = &e->parts[i], *b = &e->parts[a->after < 0 ? i : a->after];
-    if (a == b) return -1;
-    if (v->cut == SENTENCEPIECE) {
-        int made = find_token(v, 0, (text){s.at + a->at, (size_t)(a->size + b->size)});
-        return *key = made < 0 ? 0 : order_of(v->scores[made], i), made;
-    }
-    const merge *m = find_merge(v, a->id, b->id);
-    return *key = (uint64_t)m->rank << 32 | (uint32_t)i, m->made - 1;
-}
-
-static void consider(encoder *e, text s, int i) {
-    uint64_t key;
-    if (i < 0 || pair(e, s, i, &key) < 0 || !grow(e, &e->heap, &e->room_heap, e->n_heap + 1, sizeof *e->heap)) return;
-    size_t at = e->n_heap++;
-    for (; at && key < e->heap[(at - 1) / 2]; at = (at - 1) / 2) e->heap[at] = e->heap[(at - 1) / 2];
-    e->heap[at] = key;
-}
-
-static void encode_piece(encoder *e, text s) {
-    const vocabulary *v = e->v;
-    int whole = v->cut == LLAMA3 ? find_token(v, 0, s) : -1, n = 0, bytewise = v->cut != SENTENCEPIECE;
-    if (whole >= 0 || !grow(e, &e->parts, &e->room_parts, s.n, sizeof *e->parts)) { add_id(e, whole); return; }
-    for (size_t i = 0, size; i < s.n; i += size, n++) {
-        uint32_t c;
-        size = bytewise ? 1 : character(from(s, i), &c);
-        int id = bytewise ? v->byte_ids[(uint8_t)s.at[i]] : find_token(v, 0, (text){s.at + i, size});
-        e->parts[n] = (part){(int)i, (int)size, id, n - 1, i + size < s.n ? n + 1 : -1};
-    }
-    e->n_heap = 0;
-    for (int i = 0; i + 1 < n; i++) consider(e, s, i);
-    while (e->n_heap && !e->failed) {
-        uint64_t key = e->heap[0], now = key + 1;
-        int i = (int)(uint32_t)key;
-        sink(e->heap, e->n_heap - 1, 0, e->heap[e->n_heap - 1]), e->n_heap--;
-        int made = e->parts[i].size ? pair(e, s, i, &now) : -1;
-        if (made < 0 || now != key) continue; /* one of the two has been joined with another meanwhile */
-        part *a = &e->parts[i], *b = &e->parts[a->after];
-        a->size += b->size, a->id = made, a->after = b->after, b->size = 0;
-        if (a->after >= 0) e->parts[a->after].before = i;
-        consider(e, s, a->before), consider(e, s, i);
-    }
-    for (int i = 0; i >= 0 && !e->failed; i = e->parts[i].after) {
-        const part *p = &e->parts[i];
-        add_id(e, p->id); /* a byte that has no token is left out */
-        for (int k = 0; p->id < 0 && !bytewise && k < p->size; k++) {
-            int byte = v->byte_ids[(uint8_t)s.at[p->at + k]];
-            add_id(e, byte < 0 ? v->unknown : byte);
-        }
-    }
-}
-
-static void encode_plain(encoder *e) {
-    text s = {e->plain, e->n_plain};
-    for (size_t i = 0, end; i < s.n && !e->failed; i = end) {
-        end = e->v->cut == SENTENCEPIECE ? s.n : piece_end(s, i, e->v->cut);
-        encode_piece(e, (text){s.at + i, end - i});
-    }
-    e->n_plain = 0;
-}
-
-static void add_plain(encoder *e, const char *bytes, size_t n) {
-    if (grow(e, &e->plain, &e->room_plain, e->n_plain + n, 1)) memcpy(e->plain + e->n_plain, bytes, n), e->n_plain += n;
-}
-
-/* The text goes on with s. The name of a special token is text like any other, unless `parse_special`; only what
-   SentencePiece calls user-defined, such as rows of line ends, is always one token. What is no UTF-8 is U+FFFD. */
-static void add_text(encoder *e, text s, int parse_special) {
-    const vocabulary *v = e->v;
-    while (s.n && !e->failed) {
-        uint32_t c = 0;
-        size_t size = character(s, &c), n = v->special_begins[(uint8_t)*s.at] ? (size_t)v->special_length : 0;
-        int id = -1;
-        for (n = n < s.n ? n : s.n; n; n--) { /* the longest first */
-            id = find_token(v, 1, (text){s.at, n});
-            if (id >= 0 && (parse_special || (v->cut == SENTENCEPIECE && v->kinds[id] == USER_DEFINED))) break;
-        }
-        if (n) {
-            encode_plain(e), add_id(e, id), s = from(s, n);
-            continue;
-        }
-        if (v->add_blank && !e->n_plain) add_plain(e, " ", 1);
-        if (!size) add_plain(e, "\xef\xbf\xbd", 3);
-        else if (v->cut == SENTENCEPIECE && c == 0x2581) add_plain(e, " ", 1);
-        else add_plain(e, s.at, size);
-        s = from(s, size ? size : 1);
-    }
-}
-
 /* The ids of a text, without bos, into `out` as far as there is room; how many there are, or -1. */
 int tf_tokenize(tf_model *model, const char *bytes, size_t n, int parse_special, int *out, int room) {
-    encoder e = {.v = model->words};
+    encoder e = {.v = &model->words};
     if (*e.v->why) return fail("%s", e.v->why), -1;
     if (n > INT32_MAX / 4) return fail("a text of %zu bytes is too long; %d are read at once", n, INT32_MAX / 4), -1;
     add_text(&e, (text){bytes, n}, parse_special), encode_plain(&e);
@@ -2016,7 +1962,7 @@ int tf_tokenize(tf_model *model, const char *bytes, size_t n, int parse_special,
 
 /* The bytes that a token stands for, *n of them; *kind is llama.cpp's number for what sort of token it is. */
 const char *tf_token(const tf_model *model, int id, int *n, int *kind) {
-    const vocabulary *v = model->words;
+    const vocabulary *v = &model->words;
     if (id < 0 || id >= v->n) return fail("token id %d is outside the vocabulary of %d", id, v->n), NULL;
     return *n = (int)v->tokens[id].n, *kind = v->kinds[id], v->tokens[id].at;
 }
@@ -2031,42 +1977,35 @@ enum { RECENT = 64 };
 
 /* NumPy's default_rng(seed), so that a seed gives the same text as in run.py: SeedSequence, after M. E. O'Neill's
    seed_seq_fe (2015), fills the state of her PCG64, XSL-RR (2014). */
-typedef struct tf_random { unsigned __int128 state, step; } tf_random;
+typedef struct { unsigned __int128 state, step; } chance;
 
-static uint64_t next_random(tf_random *r) {
+static double uniform(chance *r) {
     r->state = r->state * ((unsigned __int128)0x2360ed051fc65da4u << 64 | 0x4385df649fccf645u) + r->step;
     uint64_t x = (uint64_t)(r->state >> 64) ^ (uint64_t)r->state;
     int turn = (int)(r->state >> 122);
-    return x >> turn | x << (-turn & 63);
+    return (double)((x >> turn | x << (-turn & 63)) >> 11) * 0x1p-53;
 }
-
-static double uniform(tf_random *r) { return (double)(next_random(r) >> 11) * 0x1p-53; }
 
 static uint32_t stir(uint32_t x, uint32_t *by, uint32_t times) {
     x ^= *by, *by *= times, x *= *by;
     return x ^ x >> 16;
 }
 
-tf_random *tf_random_new(uint64_t seed) {
-    uint32_t pool[4] = {(uint32_t)seed, (uint32_t)(seed >> 32)}, by = 0x43b0d7e5, words[8];
+static chance seeded(uint64_t seed) {
+    uint32_t pool[4] = {(uint32_t)seed, (uint32_t)(seed >> 32)}, by = 0x43b0d7e5;
     for (int i = 0; i < 4; i++) pool[i] = stir(pool[i], &by, 0x931e8875);
     for (int i = 0; i < 16; i++) {
         uint32_t *to = &pool[i % 4], *like = &pool[i / 4];
         if (to != like) *to = 0xca01f9dd * *to - 0x4973f715 * stir(*like, &by, 0x931e8875), *to ^= *to >> 16;
     }
+    unsigned __int128 big[2] = {0, 0}; /* of two words of 64 bits, the upper first, each of two of 32, the lower first */
     by = 0x8b51f9dd;
-    for (int i = 0; i < 8; i++) words[i] = stir(pool[i % 4], &by, 0x58f38ded);
-    tf_random *r = calloc(1, sizeof *r);
-    if (!r) return fail("out of memory"), NULL;
-    unsigned __int128 big[2]; /* each of two words of 64 bits, the upper first, and those of two, the lower first */
-    for (int i = 0; i < 2; i++)
-        big[i] = (unsigned __int128)(words[4 * i] | (uint64_t)words[4 * i + 1] << 32) << 64 | words[4 * i + 2] |
-                 (uint64_t)words[4 * i + 3] << 32;
-    r->step = big[1] << 1 | 1, next_random(r), r->state += big[0], next_random(r);
+    for (int i = 0; i < 8; i++)
+        big[i / 4] |= (unsigned __int128)stir(pool[i % 4], &by, 0x58f38ded) << (i % 4 / 2 ? 0 : 64) << i % 2 * 32;
+    chance r = {0, big[1] << 1 | 1};
+    uniform(&r), r.state += big[0], uniform(&r);
     return r;
 }
-
-void tf_random_free(tf_random *r) { free(r); }
 
 /* The highest score; *sound: it is finite, and all are numbers. */
 static float highest(const float *scores, int n, int *sound) {
@@ -2123,89 +2062,72 @@ static void likeliest(const float *scores, int n, int k, float top, uint64_t *he
 }
 
 /* The token that u from [0, 1) picks; -1 where the scores are no numbers. Of `recent`, the latest last, RECENT count.
-   *probability, if it is wanted, is what the model itself gives the token, before all of this. */
+   *probability is what the model itself gives the token, before all of this. */
 int tf_draw(const float *scores, int n, const tf_sampling *s, double u, const int *recent, int n_recent,
             double *probability) {
-    int sound, first = n_recent > RECENT ? n_recent - RECENT : 0, k = s->top_k > 0 && s->top_k < n ? s->top_k : n;
+    int sound, kept = 0, i = 0, k = s->top_k > 0 && s->top_k < n ? s->top_k : n;
     float top = highest(scores, n, &sound), own_top = top;
     if (!sound) return fail("the model's scores are not finite numbers: its parameters are damaged"), -1;
-    int held_back = s->repeat != 1 && n_recent > 0;
-    double *chances = malloc(sizeof *chances * (size_t)n);
-    uint64_t *found = malloc(sizeof *found * (size_t)n);
-    float *held = held_back ? malloc(sizeof *held * (size_t)n) : NULL;
-    if (!chances || !found || (held_back && !held))
-        return free(chances), free(found), free(held), fail("out of memory"), -1;
-    for (int i = first; held && i < n_recent; i++) {
-        int id = recent[i], again = id < 0 || id >= n;
-        if (i == first) memcpy(held, scores, sizeof *held * (size_t)n);
-        for (int j = first; j < i; j++) again |= recent[j] == id;
-        if (!again) held[id] = held[id] > 0 ? held[id] / s->repeat : held[id] * s->repeat;
+    uint64_t *found = malloc((sizeof(uint64_t) + sizeof(double) + sizeof(float)) * (size_t)n);
+    if (!found) return fail("out of memory"), -1;
+    double *chances = (double *)(found + n);
+    float *held = (float *)(chances + n);
+    const float *z = s->repeat != 1 && n_recent > 0 ? held : scores;
+    if (z == held) {
+        memcpy(held, scores, sizeof *held * (size_t)n);
+        for (i = n_recent > RECENT ? n_recent - RECENT : 0; i < n_recent; i++) {
+            int id = recent[i];
+            if (id < 0 || id >= n || held[id] != scores[id]) continue; /* or it is held back already */
+            held[id] = held[id] > 0 ? held[id] / s->repeat : held[id] * s->repeat;
+        }
+        top = highest(held, n, &sound);
     }
-    const float *z = held ? held : scores;
-    if (held) top = highest(held, n, &sound);
     if (s->temperature == 0) k = 1;
-    double all = k == n ? total_chance(z, n, top) : 0, sum = 0;
+    double all = k == n ? total_chance(z, n, top) : 0, sum = 0, heat = s->temperature > 0 ? s->temperature : 1;
     if (k == n && s->min_p > 0) /* those below it cannot be kept, and need not be sorted */
-        for (int i = k = 0; i < n; i++) k += z[i] >= top + logf(s->min_p) - 1e-3f;
+        for (i = k = 0; i < n; i++) k += z[i] >= top + logf(s->min_p) - 1e-3f;
     likeliest(z, n, k, top, found);
-    for (int i = 0; i < k; i++) sum += chances[i] = exp((double)z[(uint32_t)found[i]] - top);
+    for (i = 0; i < k; i++) sum += chances[i] = exp((double)z[(uint32_t)found[i]] - top);
     double limit = s->top_p * (all ? all : sum);
-    int kept = 0, i = 0;
     for (sum = 0; kept < k && (!kept || (sum < limit && chances[kept] >= s->min_p)); kept++) sum += chances[kept];
-    double heat = s->temperature > 0 ? s->temperature : 1;
-    for (sum = 0; i < kept; i++) chances[i] = sum += exp(((double)z[(uint32_t)found[i]] - top) / heat);
+    for (i = 0, sum = 0; i < kept; i++) chances[i] = sum += exp(((double)z[(uint32_t)found[i]] - top) / heat);
     for (i = 0; i < kept - 1 && chances[i] / sum <= u;) i++;
     int id = (int)(uint32_t)found[i];
-    if (probability) *probability = exp((double)scores[id] - own_top) / total_chance(scores, n, own_top);
-    return free(chances), free(found), free(held), id;
-}
-
-int tf_sample(const float *scores, int n, const tf_sampling *s, tf_random *r, const int *recent, int n_recent,
-              double *probability) {
-    return tf_draw(scores, n, s, uniform(r), recent, n_recent, probability);
+    *probability = exp((double)scores[id] - own_top) / total_chance(scores, n, own_top);
+    return free(found), id;
 }
 
 /* Goes on from the ids of a text, of which the cache may hold a beginning already, by at most n tokens. `each` is told
-   of every one, with its probability and the likeliest candidates, and ends it by a number that is not 0; so does a
-   token that ends texts. When the context is full, its later half is read anew. How many tokens were made, or -1. */
+   of every one, with its probability, and ends it by a number that is not 0; so does a token that ends texts. When the
+   context is full, its later half is read anew. How many tokens were made, or -1. */
 int tf_generate(tf_model *model, tf_cache *cache, const int *prompt, int n_prompt, int n, const tf_sampling *s,
-                int n_candidates,
-                int (*each)(int id, double probability, const int *ids, const double *chances, void *), void *context) {
-    const vocabulary *v = model->words;
-    int rows = tf_size(model, 0), words = v->n_real > 0 && v->n_real < rows ? v->n_real : rows; /* padding is none */
-    int room = tf_cache_room(cache), half = room > 1 ? room / 2 : 1, made = 0, going = 1;
+                int (*each)(int id, double probability, void *), void *context) {
+    const vocabulary *v = &model->words;
+    int words = v->n_real > 0 && v->n_real < model->v ? v->n_real : model->v, room = cache->capacity; /* padding is none */
+    int half = room > 1 ? room / 2 : 1, made = 0, total = n_prompt;
     if (n_prompt < 1) return fail("there are no tokens to go on from"), -1;
     if (n_prompt > room) return fail("the text is %d tokens long; the model reads %d: shorten it", n_prompt, room), -1;
-    n_candidates = n_candidates < words ? n_candidates : words;
-    float *scores = malloc(sizeof *scores * (size_t)rows);
-    int *ids = malloc(sizeof *ids * ((size_t)room + RECENT + 1)); /* what the cache holds, and a little before that */
-    uint64_t *found = calloc((size_t)n_candidates + 1, sizeof *found + sizeof(double) + sizeof(int));
-    tf_random *random = tf_random_new(s->seed);
-    if (!scores || !found || !ids || !random) fail("out of memory"), going = 0, made = -1;
-    double *chances = (double *)(found + n_candidates + 1), probability;
-    int *candidates = (int *)(chances + n_candidates + 1);
-    int total = n_prompt, at = tf_cache_length(cache) < n_prompt ? tf_cache_length(cache) : n_prompt - 1;
-    if (going) memcpy(ids, prompt, sizeof *ids * (size_t)total), tf_cache_keep(cache, at);
-    while (going && made < n) {
-        if (tf_cache_length(cache) == room) {
+    pile desk = {0};
+    float *scores = zeros(&desk, (size_t)model->v, sizeof *scores);
+    int *ids = zeros(&desk, (size_t)room + RECENT, sizeof *ids); /* what the cache holds, and a little before that */
+    if (desk.failed) return let_go(&desk), fail("out of memory"), -1;
+    chance random = seeded(s->seed);
+    if (cache->length >= n_prompt) cache->length = n_prompt - 1;
+    memcpy(ids, prompt, sizeof *ids * (size_t)total);
+    for (int id = -1, at = cache->length, stop = 0; made < n && !stop; made++, at = total++) {
+        if (cache->length == room) {
             int kept = half > RECENT ? half : total < RECENT ? total : RECENT;
             memmove(ids, ids + total - kept, sizeof *ids * (size_t)kept), total = kept, at = total - half;
-            tf_cache_keep(cache, 0);
+            cache->length = 0;
         }
         int count = total - at;
-        if (tf_forward(model, 1, &cache, &count, ids + at, scores, 0) ||
-            (ids[total] = tf_sample(scores, words, s, random, ids, total, &probability)) < 0) { made = -1; break; }
-        int sound;
-        float top = n_candidates > 0 ? highest(scores, words, &sound) : 0;
-        likeliest(scores, words, n_candidates, top, found);
-        double all = n_candidates > 0 ? total_chance(scores, words, top) : 1;
-        for (int i = 0; i < n_candidates; i++)
-            candidates[i] = (int)(uint32_t)found[i], chances[i] = exp((double)scores[candidates[i]] - top) / all;
-        int id = ids[at = total++];
-        going = (!each || !each(id, probability, candidates, chances, context)) && id != v->last[0] && id != v->last[1];
-        made++;
+        double probability;
+        if (tf_forward(model, 1, &cache, &count, ids + at, scores, 0)
+            || (id = tf_draw(scores, words, s, uniform(&random), ids, total, &probability)) < 0) { made = -1; break; }
+        ids[total] = id;
+        stop = each(id, probability, context) || id == v->last[0] || id == v->last[1];
     }
-    return free(scores), free(found), free(ids), tf_random_free(random), made;
+    return let_go(&desk), made;
 }
 
 /* ── 12  The command ─────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -2241,12 +2163,11 @@ typedef struct {
     tf_model *model;
     tf_cache *cache;
     tf_sampling sampling;
-    long long n, verbose;
-    int end;                 /* the token that ends a turn, or -1 */
-    encoder said;            /* all that was read and written, as ids */
-    char bytes[4];           /* of a character that is not yet complete */
+    int n, verbose, end; /* how many tokens to write; end: the token that ends a turn, or -1 */
+    encoder said;        /* all that was read and written, as ids */
+    char bytes[4];       /* of a character that is not yet complete */
     size_t n_bytes;
-    double first, last;      /* when those tokens came */
+    double first, last;  /* when those tokens came */
 } session;
 
 static volatile sig_atomic_t interrupted, answering;
@@ -2265,23 +2186,16 @@ static double now(void) {
 static void show_bytes(session *s, int end) {
     while (s->n_bytes) {
         uint32_t c;
-        size_t n = 0, size = 0; /* as many bytes as begin a character, which takes so many in all */
-        for (size_t tried = 1; tried <= s->n_bytes && tried == n + 1; tried++)
-            for (int rest = 0x80; rest <= 0xbf && n < tried; rest += 0x3f) {
-                char whole[4] = {(char)rest, (char)rest, (char)rest, (char)rest};
-                memcpy(whole, s->bytes, tried);
-                size_t found = character((text){whole, 4}, &c);
-                if (found >= tried) n = tried, size = found;
-            }
-        if (n && n < size && n == s->n_bytes && !end) return; /* more may come */
-        fwrite(n && n == size ? s->bytes : "\xef\xbf\xbd", 1, n && n == size ? n : 3, stdout);
-        n = n ? n : 1;
+        int size = character((text){s->bytes, s->n_bytes}, &c);
+        size_t n = (size_t)abs(size);
+        if (size < 0 && n == s->n_bytes && !end) return; /* more may come */
+        fwrite(size > 0 ? s->bytes : "\xef\xbf\xbd", 1, size > 0 ? n : 3, stdout);
         memmove(s->bytes, s->bytes + n, s->n_bytes -= n);
     }
 }
 
-static int show_token(int id, double probability, const int *ids, const double *chances, void *context) {
-    (void)probability, (void)ids, (void)chances;
+static int show_token(int id, double probability, void *context) {
+    (void)probability;
     session *s = context;
     const vocabulary *v = s->said.v;
     text one = id < v->n && v->kinds[id] != CONTROL && v->kinds[id] != UNUSED ? v->tokens[id] : (text){"", 0};
@@ -2297,17 +2211,17 @@ static void forget(session *s, size_t n) { /* the first n ids of what was said *
 /* The model goes on from what was said so far, and what it says joins that. 1, or 0 where it failed. */
 static int answer(session *s) {
     encode_plain(&s->said);
-    int before = (int)s->said.n_ids, read = before - tf_cache_length(s->cache), room = tf_cache_room(s->cache);
+    int before = (int)s->said.n_ids, read = before - s->cache->length, room = s->cache->capacity;
     double begun = now();
     s->first = 0, answering = 1;
-    int made = tf_generate(s->model, s->cache, s->said.ids, before, (int)s->n, &s->sampling, 0, show_token, s);
+    int made = tf_generate(s->model, s->cache, s->said.ids, before, s->n, &s->sampling, show_token, s);
     answering = 0, show_bytes(s, 1), puts(""), fflush(stdout);
     if (made < 0 || s->said.failed) return made < 0 ? 0 : fail("out of memory");
     if (s->verbose && made)
         fprintf(stderr, "read %d tokens, %.0f per second; wrote %d, %.0f per second\n", read, read / (s->first - begun),
                 made, made > 1 ? (made - 1) / (s->last - s->first) : 0);
     if (before + made > room) fprintf(stderr, "past its context, %d, it saw the latest only\n", room);
-    if (made) forget(s, s->said.n_ids - (size_t)tf_cache_length(s->cache) - 1); /* what it has slid past */
+    if (made) forget(s, s->said.n_ids - (size_t)s->cache->length - 1); /* what it has slid past */
     return 1;
 }
 
@@ -2335,7 +2249,7 @@ static int converse(session *s, const char *system) {
     s->end = find_token(v, 1, (text){end, strcspn(end, "\n")});
     text words = system ? (text){system, strlen(system)} : default_system(v);
     if (words.n) say(s, style->begin[SYSTEM], words, style->end[SYSTEM]), begin = style->joined ? "" : begin;
-    for (int room = tf_cache_room(s->cache);; begin = style->begin[USER]) {
+    for (int room = s->cache->capacity;; begin = style->begin[USER]) {
         fputs("> ", stdout), fflush(stdout);
         words = read_text(stdin, 1);
         if (!words.at) return puts(""), 1;
@@ -2352,65 +2266,66 @@ static int converse(session *s, const char *system) {
     }
 }
 
-typedef struct { const char *name; char form; void *at; double least, most; const char *told; } option;
+enum { N, TEMPERATURE, TOP_K, TOP_P, MIN_P, REPEAT, SEED, THREADS, VERBOSE, TALK, HELP, TOLD, N_OPTIONS };
+static struct { const char *name, *told; char form; double least, most, value; const char *words; } OPTIONS[] = {
+    {"-n", "how many tokens to write (100; with -i as many as an answer takes)", 'w', 0, INT32_MAX, -1, NULL},
+    {"--temperature", "0 takes the likeliest, above 1 is bolder (0.8)", 'r', 0, 100, 0.8, NULL},
+    {"--top-k", "keep this many of the likeliest tokens; 0 keeps all (40)", 'w', 0, INT32_MAX, 40, NULL},
+    {"--top-p", "keep the fewest tokens that hold this much of the chance (0.95)", 'r', 0, 1, 0.95, NULL},
+    {"--min-p", "keep tokens at least this many times as likely as the first (0.05)", 'r', 0, 1, 0.05, NULL},
+    {"--repeat", "above 1 holds the latest 64 tokens back (1)", 'r', 0.01, 100, 1, NULL},
+    {"--seed", "which of the possible texts (0)", 'w', 0, 0x1p53, 0, NULL},
+    {"-t", "threads; 0 takes as many as there are cores for it (0)", 'w', 0, 1024, 0, NULL},
+    {"-v", "tell how long it took", 'f', 0, 0, 0, NULL},
+    {"-i", "hold a conversation", 'f', 0, 0, 0, NULL},
+    {"-h", "this help", 'f', 0, 0, 0, NULL},
+    {"--system", "what the assistant is told before a conversation", 't', 0, 0, 0, NULL},
+}; /* form: a flag, a whole or real number, or a text */
 
-/* Takes argv[*i], and the value behind it where it has one: a flag, a whole or real number, or a text. 1, or 0. */
-static int take_option(const option *o, int n, char **argv, int *i) {
-    size_t length = strcspn(argv[*i], "=");
-    while (n && (strlen(o->name) != length || strncmp(argv[*i], o->name, length))) o++, n--;
-    if (!n) return fail("there is no option %s; -h lists them", argv[*i]);
-    if (o->form == 'f') return *(long long *)o->at = 1, 1;
+/* Takes argv[*i], and the value behind it where it has one. 1, or 0. */
+static int take_option(char **argv, int *i) {
+    size_t length = strcspn(argv[*i], "="), o = 0;
+    while (o < N_OPTIONS && (strlen(OPTIONS[o].name) != length || strncmp(argv[*i], OPTIONS[o].name, length))) o++;
+    if (o == N_OPTIONS) return fail("there is no option %s; -h lists them", argv[*i]);
+    if (OPTIONS[o].form == 'f') return OPTIONS[o].value = 1, 1;
     const char *value = argv[*i][length] ? argv[*i] + length + 1 : argv[++*i];
-    if (!value) return fail("%s needs a value behind it", o->name);
-    if (o->form == 't') return *(const char **)o->at = value, 1;
+    if (!value) return fail("%s needs a value behind it", OPTIONS[o].name);
+    if (OPTIONS[o].form == 't') return OPTIONS[o].words = value, 1;
     char *end;
-    double real = strtod(value, &end);
-    if (*end || end == value || !(real >= o->least && real <= o->most) || (o->form == 'w' && strpbrk(value, ".eExXnN")))
-        return fail("%s %s is not between %.10g and %.10g", o->name, value, o->least, o->most);
-    if (o->form == 'r') *(float *)o->at = (float)real;
-    else *(long long *)o->at = strtoll(value, NULL, 10);
-    return 1;
+    double x = OPTIONS[o].value = strtod(value, &end);
+    int odd = OPTIONS[o].form == 'w' && (x != floor(x) || strpbrk(value, "xX"));
+    return (!*end && end != value && x >= OPTIONS[o].least && x <= OPTIONS[o].most && !odd)
+        || fail("%s %s is not between %.10g and %.10g", OPTIONS[o].name, value, OPTIONS[o].least, OPTIONS[o].most);
 }
 
+static double option(int o) { return OPTIONS[o].value; }
+
 int main(int argc, char **argv) {
-    static session s = {.sampling = {0.8f, 40, 0.95f, 0.05f, 1, 0}, .n = -1, .end = -1};
-    const char *given[2] = {NULL, NULL}, *system = NULL;
-    long long threads = 0, top_k = s.sampling.top_k, seed = 0, chat = 0, help = argc < 2;
-    const option options[] = {
-        {"-n", 'w', &s.n, 0, INT32_MAX, "how many tokens to write (100; with -i as many as an answer takes)"},
-        {"--temperature", 'r', &s.sampling.temperature, 0, 100, "0 takes the likeliest, above 1 is bolder (0.8)"},
-        {"--top-k", 'w', &top_k, 0, INT32_MAX, "keep this many of the likeliest tokens; 0 keeps all (40)"},
-        {"--top-p", 'r', &s.sampling.top_p, 0, 1, "keep the fewest tokens that hold this much of the chance (0.95)"},
-        {"--min-p", 'r', &s.sampling.min_p, 0, 1, "keep tokens at least this many times as likely as the first (0.05)"},
-        {"--repeat", 'r', &s.sampling.repeat, 0.01, 100, "above 1 holds the latest 64 tokens back (1)"},
-        {"--seed", 'w', &seed, 0, 0x1p63 - 1024, "which of the possible texts (0)"},
-        {"-t", 'w', &threads, 0, 1024, "threads; 0 takes as many as there are cores for it (0)"},
-        {"-v", 'f', &s.verbose, 0, 0, "tell how long it took"},
-        {"-i", 'f', &chat, 0, 0, "hold a conversation"},
-        {"--system", 't', &system, 0, 0, "what the assistant is told before a conversation"},
-        {"-h", 'f', &help, 0, 0, "this help"},
-    };
-    int n_options = sizeof options / sizeof *options, sound = 1, n_given = 0;
+    const char *given[2] = {NULL, NULL};
+    int sound = 1, n_given = 0;
     for (int i = 1; i < argc && sound; i++)
-        if (argv[i][0] == '-' && argv[i][1]) sound = take_option(options, n_options, argv, &i);
-        else if (n_given < 2 - (int)chat) given[n_given++] = argv[i];
+        if (argv[i][0] == '-' && argv[i][1]) sound = take_option(argv, &i);
+        else if (n_given < 2) given[n_given++] = argv[i];
         else sound = fail("'%s' is one text too many; put a text between quotation marks", argv[i]);
-    if (sound && !help && n_given < 2 - (int)chat)
-        sound = fail("give it a parameters file, and a text to go on from: - reads one, and -i talks instead");
-    if (!sound) return fprintf(stderr, "run: %s\n", tf_error()), 2;
-    if (help) {
+    if (argc < 2 || (sound && option(HELP))) {
         puts("usage: run parameters.gguf \"Once upon a time\" [options]\n       run parameters.gguf -i [options]\n");
-        for (int i = 0; i < n_options; i++) printf("  %-14s %s\n", options[i].name, options[i].told);
+        for (int i = 0; i < N_OPTIONS; i++) printf("  %-14s %s\n", OPTIONS[i].name, OPTIONS[i].told);
         return 0;
     }
+    int chat = option(TALK) != 0;
+    if (sound && n_given != 2 - chat)
+        sound = fail("give it a parameters file, and a text to go on from: - reads one, and -i talks instead");
+    if (!sound) return fprintf(stderr, "run: %s\n", tf_error()), 2;
     double begun = now();
-    s.sampling.top_k = (int)top_k, s.sampling.seed = (uint64_t)seed, s.n = s.n < 0 ? (chat ? INT32_MAX : 100) : s.n;
-    s.model = tf_open(given[0], (int)threads);
-    s.cache = s.model ? tf_cache_new(s.model, tf_size(s.model, 1), -1) : NULL;
-    const vocabulary *v = s.said.v = s.cache ? s.model->words : NULL;
+    static session s;
+    s.sampling = (tf_sampling){(float)option(TEMPERATURE), (int)option(TOP_K), (float)option(TOP_P),
+                               (float)option(MIN_P), (float)option(REPEAT), (uint64_t)option(SEED)};
+    s.n = option(N) >= 0 ? (int)option(N) : chat ? INT32_MAX : 100, s.verbose = (int)option(VERBOSE), s.end = -1;
+    s.model = tf_open(given[0], NULL, 0, (int)option(THREADS));
+    s.cache = s.model ? tf_cache_new(s.model, s.model->context, -1) : NULL;
+    const vocabulary *v = s.said.v = s.cache ? &s.model->words : NULL;
     if (!v || (*v->why && !fail("%s", v->why))) return fprintf(stderr, "run: %s\n", tf_error()), 2;
-    if (s.verbose)
-        fprintf(stderr, "opened in %.3f s; %s, %d threads\n", now() - begun, tf_kernel(), tf_size(s.model, 4));
+    if (s.verbose) fprintf(stderr, "opened in %.3f s; %s, %d threads\n", now() - begun, KERNEL, s.model->threads.n_threads);
     signal(SIGINT, interrupt);
     if (v->add_bos) add_id(&s.said, v->bos);
     if (!chat) {
@@ -2418,7 +2333,7 @@ int main(int argc, char **argv) {
         if (words.n) fwrite(words.at, 1, words.n, stdout), fflush(stdout);
         add_text(&s.said, words, 0);
     }
-    sound = chat ? converse(&s, system) : answer(&s);
+    sound = chat ? converse(&s, OPTIONS[TOLD].words) : answer(&s);
     if (!sound) fprintf(stderr, "run: %s\n", tf_error());
     encoder_free(&s.said), tf_cache_free(s.cache), tf_close(s.model);
     return !sound ? 2 : interrupted ? 130 : 0;
