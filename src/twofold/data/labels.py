@@ -28,7 +28,7 @@ from typing import Any, Literal, get_args
 
 from twofold.atomic import disk_full_is_named, writing
 from twofold.data.conversations import Conversation, Message
-from twofold.data.preferences import Messages, Preference
+from twofold.data.preferences import Messages, Preference, check
 from twofold.errors import ConfigError, FileFormatError, UserError
 
 __all__ = ["Given", "LabelFile", "Verdict", "digest", "now"]
@@ -81,6 +81,8 @@ class Verdict:
         """The lines that say it. Raises ConfigError where messages are not in an order that can be."""
         labels = {"entry": entry, "by": self.by, "when": self.when, "verdict": self.given, **(self.about or {})}
         whole = (Message("assistant", self.text),) if self.text else ()
+        for answer in (*self.answers, *([whole] if whole else [])):
+            check(self.prompt, answer)
         if self.given in ("first", "second"):
             chosen, rejected = self.answers if self.given == "first" else self.answers[::-1]
             return [Preference(self.prompt, chosen, rejected, SOURCE, labels).to_dict()]
@@ -90,7 +92,7 @@ class Verdict:
         if self.given in ("good", "written"):
             return [Conversation((*self.prompt, *(whole or self.answers[0])), SOURCE, labels).to_dict()]
         for answer in self.answers:
-            Conversation((*self.prompt, *answer), SOURCE, labels)
+            Conversation((*self.prompt, *answer), SOURCE, labels)  # is sound, or raises
         return [{"prompt": [one.to_dict() for one in self.prompt],
                  "answers": [[one.to_dict() for one in answer] for answer in self.answers],
                  "source": SOURCE, "labels": labels}]  # fmt: skip

@@ -18,7 +18,7 @@ from twofold.data.conversation_files import Problem, messages, read_records
 from twofold.data.conversations import Conversation, Message
 from twofold.errors import ConfigError, SourceError
 
-__all__ = ["Messages", "Preference", "preference", "read"]
+__all__ = ["Messages", "Preference", "check", "preference", "read"]
 
 Messages = tuple[Message, ...]
 KEYS = {"prompt": "user", "chosen": "assistant", "rejected": "assistant"}  # and who says what is only a text
@@ -40,7 +40,7 @@ class Preference:
     def __post_init__(self) -> None:
         for name, answer in (("chosen", self.chosen), ("rejected", self.rejected)):
             try:
-                _check(self.prompt, answer)
+                check(self.prompt, answer)
                 Conversation((*self.prompt, *answer), self.source, self.labels)
             except ConfigError as error:
                 raise ConfigError(f"{name}: {error}") from error
@@ -54,7 +54,8 @@ class Preference:
         return {**said, **source, **({"labels": dict(self.labels)} if self.labels else {})}
 
 
-def _check(prompt: Messages, answer: Messages) -> None:
+def check(prompt: Messages, answer: Messages) -> None:
+    """Raise ConfigError unless `answer` is one whole turn of the assistant's, and it is its turn after `prompt`."""
     if not prompt or prompt[-1].role not in ("user", "tool"):
         last = f"the {prompt[-1].role}'s" if prompt else "missing"
         raise ConfigError(f"a prompt ends with the user's message (or a tool's result), but its last message is {last}")
