@@ -37,11 +37,15 @@ def make(
         metavar="[SOURCE]...", show_default=False,
         help="Files, folders, hf:owner/name, or a built-in corpus: almanac (the default), sotu, factbook, pydoc."),
     ] = None,
-    minutes: Annotated[float, typer.Option(help="How long to train. The one dial.")] = 5.0,
+    minutes: Annotated[float, typer.Option(help="How long to train, all stages together. The one dial.")] = 8.0,
     hours: Annotated[float, typer.Option(help="The same in hours.", show_default=False)] = 0.0,
     out: Annotated[Path | None, typer.Option(
         help="The run's folder. By default runs/NAME after the source; an unfinished run there goes on.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="Repeat this recipe.toml's run; the rest is ignored.")] = None,
+    conversations: Annotated[list[str] | None, typer.Option(
+        metavar="DATA", show_default=False,
+        help="What it learns to answer from: files of conversations, almanac, everyday, text (your own, to go on "
+             "with), or none for a base model. By default what fits the text.")] = None,
     mix: Mix = "",
     seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0,
     vocab: Annotated[int | None, typer.Option(help="Tokens in the vocabulary, instead of the plan's.")] = None,
@@ -66,11 +70,13 @@ def make(
     plan_only: Annotated[bool, typer.Option("--plan", help="Prepare the text, print the plan, and stop.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Text in, a language model in two files out, inside a time budget.
+    """Text in, an assistant in two files out, inside a time budget.
 
     \b
-    twofold make                                 five minutes on the built-in almanac
+    twofold make                                 eight minutes on the built-in almanac
     twofold make my-texts/ --minutes 30          your own text
+    twofold make my-texts/ --conversations chats.jsonl
+    twofold make --minutes 5 --conversations none
     twofold make --recipe runs/almanac/recipe.toml --out runs/again
 
     Ctrl-C saves; the same command goes on. When it ends, runs/NAME holds parameters.gguf, run.py and report.html.
@@ -81,7 +87,7 @@ def make(
     from twofold.interrupts import Interrupted
     from twofold.make import recipe as recipes
     from twofold.make.observer import Both
-    from twofold.make.planning import Wishes
+    from twofold.make.planning import AUTO, Wishes
     from twofold.make.story import make as cook
     from twofold.make.tensorboard import TensorBoard
 
@@ -94,7 +100,8 @@ def make(
             "train.seed": seed or None, "store": None if store == "BF16" else store.upper(),
         })
     wishes = Wishes(
-        named, 60 * hours if hours else minutes, parse_mix(mix),
+        named, 60 * hours if hours else minutes, tuple(conversations or [AUTO]) if conversations != ["none"] else (),
+        parse_mix(mix),
         recipes.from_dict(recipes.DataSettings, {
             "val_share": val_share, "rules": rules, "text_field": text_field, "config": config, "split": split,
             "limit": round(limit_mb * 1e6)}, "the options"),
@@ -124,13 +131,37 @@ def show(folder: Path, results: dict[str, Any]) -> None:
     out.print()
     out.print(f"trained for {duration(results['training_seconds'])}, {results['tokens']:,} tokens, "
               f"{results['parameters']:,} parameters")
+    taught = results.get("assistant")
+    if taught:
+        out.print(f"taught to answer for {duration(taught['training_seconds'])}, {taught['tokens']:,} tokens")
+        out.print()
+        _show_questions(taught.get("questions"))
+    out.print()
     for name, file in results["files"].items():
         out.print(f"{size(file['bytes']):>12}  {folder / name}")
     out.print()
     out.print("what to do next:")
+    if taught:
+        out.print(f"  twofold chat {folder}")
     out.print(f"  twofold complete {folder} \"Once\"")
     out.print(f"  python {folder / 'run.py'} {folder / 'parameters.gguf'} \"Once\"")
     out.print(f"  open {folder / 'report.html'}")
+
+
+def _show_questions(asked: dict[str, Any] | None) -> None:
+    """Right answers of the base model and of the assistant, by kind."""
+    if not asked:
+        return
+    out = console()
+    out.print("held-out questions that are answered right, before and after (95 % interval):")
+    for name, one in asked["groups"].items():
+        before, after = one["base"], one["assistant"]
+        out.print(f"{name:>20}  {before['right'] / before['n']:6.1%} -> {after['right'] / after['n']:6.1%} "
+                  f"({after['low']:.1%} to {after['high']:.1%}) of {after['n']}")  # fmt: skip
+    refused = asked["refused"]
+    if refused:
+        out.print(f"of the {refused['n']} questions on facts that it was taught, it says that it does not know "
+                  f"{refused['refused']} ({refused['low']:.1%} to {refused['high']:.1%})")  # fmt: skip
 
 
 def _show_plan(plan: dict[str, Any]) -> None:

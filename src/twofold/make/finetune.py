@@ -133,8 +133,8 @@ def _resolved(settings: TuneSettings, parameters: Parameters) -> TuneSettings:
     if context > config.context:
         raise ConfigError(f"context={context} is more than the {config.context} that the model was made for")
     large = sum(array.size for array in parameters.state.values()) > stage.LARGE
-    batch = settings.batch or max(1, (2048 if large else 4096) // context)
-    lr = settings.lr or (1e-3 if settings.rank else 5e-5 if large else 0.01)
+    batch = settings.batch or max(1, 2048 // context)
+    lr = settings.lr or (1e-3 if settings.rank else 5e-5 if large else 0.015)
     return dataclasses.replace(settings, context=context, batch=batch, lr=lr)
 
 

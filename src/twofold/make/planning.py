@@ -17,12 +17,16 @@ from twofold.train.machine import Machine
 from twofold.train.planner import BIGRAM_STEPS, LARGEST_BIGRAM, Budget, Plan, bytes_per_token, plan
 from twofold.train.schedule import Schedule
 from twofold.train.settings import TrainSettings
+from twofold.tune.settings import TuneSettings
 
-__all__ = ["WISHES", "Wishes", "planned", "written"]
+__all__ = ["AUTO", "WISHES", "Wishes", "planned", "written"]
 
 WISHES = "wishes.json"  # in a run's folder: what it was begun with
+AUTO = "auto"  # conversations that fit the text
 
 _ALMANAC = 1.8726  # bits for a byte of its training text by LZMA, measured as _difficulty does
+_ASSISTANT_SHARE, _ASSISTANT_SOON, _ASSISTANT_LATER = 0.45, 2.0, 0.2  # of all minutes; minutes; of those minutes
+_REPLAY = 0.1  # of an assistant's rows are text, so that it is not forgotten
 _PLANNED = {  # where the recipe holds what the plan decides
     "tokenizer.vocab_size": "vocab_size",
     "model.n_layers": "n_layers",
@@ -34,10 +38,14 @@ _PLANNED = {  # where the recipe holds what the plan decides
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user asked for. `choices` are dotted places in the recipe, such as model.n_layers, and their values."""
+    """What the user asked for. `choices` are dotted places in the recipe, such as model.n_layers, and their values.
+
+    `conversations` to learn to answer from: files, built-in sets, or AUTO; none leave a base model.
+    """
 
     sources: tuple[str, ...] = ("almanac",)
-    minutes: float = 5.0
+    minutes: float = 8.0
+    conversations: tuple[str, ...] = ()
     mix: dict[str, float] = field(default_factory=dict)
     text: DataSettings = field(default_factory=DataSettings)
     machine: MachineSettings = field(default_factory=MachineSettings)
@@ -58,17 +66,18 @@ def written(wanted: Wishes | Recipe) -> str:
 
 def planned(wishes: Wishes, machine: Machine, corpus: Corpus) -> tuple[Recipe, dict[str, Any]]:
     """The recipe, and what the plan expects of it. Raises ConfigError for choices that cannot be."""
+    minutes, assistant = _stages(wishes)
     fixed = {name: wishes.choices[place] for place, name in _PLANNED.items() if place in wishes.choices}
     context = wishes.choices.get("train.context", 256)
-    ways = [Budget(60 * wishes.minutes, machine.peak, max(1, corpus.bytes("train")), context, compiled)
+    ways = [Budget(60 * minutes, machine.peak, max(1, corpus.bytes("train")), context, compiled)
             for compiled in ((True, False) if machine.compiles else (False,))]
     budget, best = min(((way, plan(way, **fixed)) for way in ways), key=lambda each: each[1].bits_per_byte)
     base = Recipe(
-        sources=wishes.sources, minutes=wishes.minutes, mix=dict(wishes.mix), text=wishes.text, model=best.model,
+        sources=wishes.sources, minutes=minutes, mix=dict(wishes.mix), text=wishes.text, model=best.model,
         tokenizer=TokenizerSettings(best.model.vocab_size),
         train=TrainSettings(batch=best.batch, context=context, schedule=Schedule(best.steps),
                             bigram_steps=BIGRAM_STEPS if best.model.vocab_size <= LARGEST_BIGRAM else 0),
-        machine=MachineSettings(machine.device, machine.dtype, machine.threads, budget.compiled),
+        machine=MachineSettings(machine.device, machine.dtype, machine.threads, budget.compiled), assistant=assistant,
     )
     recipe = _chosen(base, wishes.choices)
     prediction = {
@@ -76,6 +85,26 @@ def planned(wishes: Wishes, machine: Machine, corpus: Corpus) -> tuple[Recipe, d
         "steps": best.steps, "tokens": best.tokens, "reasons": _reasons(best, budget),
     }
     return recipe, prediction
+
+
+def _stages(wishes: Wishes) -> tuple[float, TuneSettings | None]:
+    """The minutes of the base model, and the stage after it.
+
+    A few minutes teach an assistant what it will know of its conversations; what more time there is makes the base
+    model better first.
+    """
+    if not wishes.conversations:
+        return wishes.minutes, None
+    data = tuple(name for one in wishes.conversations for name in (_fitting(wishes) if one == AUTO else (one,)))
+    share = min(_ASSISTANT_SHARE * wishes.minutes, _ASSISTANT_SOON + _ASSISTANT_LATER * wishes.minutes)
+    steps = wishes.choices.get("train.schedule.steps", 0)
+    seed = wishes.choices.get("train.seed", 0)
+    return wishes.minutes - share, TuneSettings(data, minutes=share, steps=steps, replay=_REPLAY, seed=seed)
+
+
+def _fitting(wishes: Wishes) -> tuple[str, ...]:
+    """Questions on the factbook where that was read; else talk and sums, and the text itself to go on with."""
+    return ("almanac",) if {"almanac", "factbook"} & set(wishes.sources) else ("everyday", "text")
 
 
 def _chosen(recipe: Recipe, choices: Mapping[str, Any]) -> Recipe:

@@ -24,6 +24,7 @@ from twofold.data.settings import DataSettings
 from twofold.errors import ConfigError, UserError
 from twofold.model.config import ModelConfig
 from twofold.train.settings import TrainSettings
+from twofold.tune.settings import TuneSettings
 
 __all__ = ["MachineSettings", "Recipe", "TokenizerSettings", "from_dict", "read", "write"]
 
@@ -50,7 +51,10 @@ class MachineSettings:
 
 @dataclass(frozen=True)
 class Recipe:
-    """`minutes` is the training budget that the plan was made for; 0 means that the schedule's steps alone decide."""
+    """`minutes` is the budget that the base model's plan was made for; 0 means that the schedule's steps alone decide.
+
+    `assistant` says how the base model is then taught to answer; None leaves it as it is.
+    """
 
     sources: tuple[str, ...]
     model: ModelConfig
@@ -61,6 +65,7 @@ class Recipe:
     train: TrainSettings = field(default_factory=TrainSettings)
     machine: MachineSettings = field(default_factory=MachineSettings)
     store: Literal["F32", "BF16", "F16", "Q8_0"] = "BF16"
+    assistant: TuneSettings | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -105,7 +110,8 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
         return from_dict(typing.cast(type, hint), value, where)
     if isinstance(hint, types.UnionType):
-        return value
+        records = [one for one in typing.get_args(hint) if dataclasses.is_dataclass(one)]
+        return _value(records[0], value, where) if records and value is not None else value
     origin = typing.get_origin(hint)
     if origin is tuple and isinstance(value, list | tuple):
         return tuple(tuple(item) if isinstance(item, list) else item for item in value)

@@ -21,23 +21,24 @@ from twofold.model.count import count
 from twofold.tokenizer.bpe import BPETokenizer
 from twofold.train.journal import Journal
 from twofold.train.machine import Machine
-from twofold.weights.locate import PARAMETERS
 from twofold.weights.parameters import save
 from twofold.weights.torch_state import from_decoder
 from twofold.weights.two_files import write_run_file
 
-__all__ = ["measured", "two_files"]
+__all__ = ["BASE", "measured", "two_files"]
+
+BASE = "base.gguf"  # beside the assistant's parameters: what it was before
 
 
 def two_files(
-    recipe: Recipe, trained: Trained, tokenizer: BPETokenizer, corpus: Corpus, folder: Path
+    recipe: Recipe, trained: Trained, tokenizer: BPETokenizer, corpus: Corpus, parameters: Path
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Write parameters.gguf and run.py; return their sizes and hashes, and the lineage that the first one holds."""
+    """Write `parameters`, and run.py beside it; return their sizes and hashes, and the lineage that the first holds."""
     lineage = {
         "recipe": recipe.hash, "text": corpus.manifest["content"], "sources": list(recipe.sources),
         "code": __version__, "parents": [], "tokens": trained.tokens,
     }
-    parameters, program = folder / PARAMETERS, write_run_file(folder)
+    program = write_run_file(parameters.parent)
     save(parameters, recipe.model, from_decoder(trained.model), tokenizer, dtype=recipe.store, lineage=lineage)
     files = {path.name: {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
              for path in (parameters, program)}
@@ -45,10 +46,10 @@ def two_files(
 
 
 def measured(
-    recipe: Recipe, trained: Trained, corpus: Corpus, machine: Machine, folder: Path, observer: Observer
+    recipe: Recipe, trained: Trained, corpus: Corpus, machine: Machine, parameters: Path, observer: Observer
 ) -> dict[str, Any]:
     """Open the parameters file as anyone would, in float32, and measure it on all the held-out text, by source."""
-    engine = open_model(folder / PARAMETERS, "torch", machine.device, "float32")
+    engine = open_model(parameters, "torch", machine.device, "float32")
     evaluation = {}
     sources = [source for source in corpus.sources if corpus.bytes("val", source)]
     for done, source in enumerate(sources):
@@ -59,7 +60,7 @@ def measured(
             "bits_per_byte": found.bits_per_byte, "low": found.low, "high": found.high, "bytes": found.bytes,
             "tokens": found.tokens, "documents": len(texts), "context": found.context, "baselines": found.baselines,
         }
-    journal = Journal(folder / "log.jsonl")
+    journal = Journal(parameters.with_name("log.jsonl"))
     steps = journal.events("step")
     return {
         "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "code_version": __version__,

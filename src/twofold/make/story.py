@@ -1,14 +1,15 @@
-"""`make`, the table of contents: text in, a language model in two files out.
+"""`make`, the table of contents: text in, an assistant in two files out.
 
-    text -> plan -> tokenizer -> tokens -> training -> two files -> measures -> report
+    text -> plan -> tokenizer -> tokens -> training -> measures -> conversations -> finetuning -> questions -> report
 
 Each chapter leaves its result in the run's folder and is passed over when the result is there and still fits, so a
 run that died goes on where it was.
 
     RUN/recipe.toml          all that decides the run          RUN/log.jsonl       what happened, step by step
     RUN/text, RUN/tokens     the corpus, cleaned; its ids      RUN/checkpoints     where to go on from
+    RUN/base.gguf            the model that goes on with text  RUN/assistant       the same of its finetuning
     RUN/parameters.gguf      the first file                    RUN/results.json    what was reached
-    RUN/run.py               the second file                   RUN/report.html     all of it, to look at
+    RUN/run.py, RUN/run.c    the second file                   RUN/report.html     all of it, to look at
 """
 
 from __future__ import annotations
@@ -27,19 +28,26 @@ from twofold.data.tokens import tokenise
 from twofold.engine import native_build
 from twofold.errors import ConfigError
 from twofold.make import recipe as recipes
+from twofold.make.examination import asked_both, suite_for
+from twofold.make.finetune import teach
 from twofold.make.observer import Observer, Silent
 from twofold.make.planning import WISHES, Wishes, planned, written
 from twofold.make.pretrain import Trained, pretrain
 from twofold.make.recipe import Recipe
 from twofold.make.report import write_report
-from twofold.make.results import measured, two_files
+from twofold.make.results import BASE, measured, two_files
 from twofold.model.devices import pick_device
 from twofold.tokenizer.bpe import BPETokenizer
 from twofold.tokenizer.train import train_bpe
 from twofold.train.distributed import join_group
 from twofold.train.machine import Machine, measure
+from twofold.tune.settings import TuneSettings
+from twofold.weights.locate import PARAMETERS
 
-__all__ = ["Prepared", "make"]
+__all__ = ["ASSISTANT", "Prepared", "make"]
+
+ASSISTANT = "assistant"  # the folder of the second stage
+_BASE_RESULTS = "base.json"  # of a run whose assistant is not made yet
 
 
 def make(
@@ -68,14 +76,27 @@ def make(
             observer.stage("tokens", "encoding the text")
             store = tokenise(corpus, tokenizer, folder / "tokens", 0, observer.progress)
 
-        schedule = recipe.train.schedule
-        observer.stage("training", f"{recipe.minutes:g} minutes" if recipe.minutes else f"{schedule.steps} steps")
-        trained = pretrain(recipe, store, tokenizer, folder, machine, observer, group, _prompt(corpus))
-        if group.rank:
-            return {}
-        return _leave(recipe, trained, tokenizer, corpus, machine, folder, observer)
+        results = _read(folder / _BASE_RESULTS)
+        if not results:
+            schedule = recipe.train.schedule
+            observer.stage("training", f"{recipe.minutes:.3g} minutes" if recipe.minutes else f"{schedule.steps} steps")
+            trained = pretrain(recipe, store, tokenizer, folder, machine, observer, group, _prompt(corpus))
+            if group.rank:
+                return {}
+            recipe, results = _leave(recipe, trained, tokenizer, corpus, machine, folder, observer)
     finally:
         group.close()
+    if group.rank:
+        return {}
+    if recipe.assistant:
+        recipe, results["assistant"] = _assistant(recipe, recipe.assistant, folder, observer)
+        results["files"] = results["assistant"]["files"]
+    recipes.write(folder / "recipe.toml", recipe)
+    atomic_write(folder / "results.json", json.dumps(results, indent=1))
+    (folder / _BASE_RESULTS).unlink(missing_ok=True)
+    observer.stage("report", str(folder / "report.html"))
+    write_report(folder)
+    return results
 
 
 @dataclass(frozen=True)
@@ -141,21 +162,35 @@ def _plan(
 def _leave(
     recipe: Recipe, trained: Trained, tokenizer: BPETokenizer, corpus: Corpus, machine: Machine, folder: Path,
     observer: Observer,
-) -> dict[str, Any]:
-    """Write what stays of the run. The recipe is now the one that repeats it: its steps are known."""
+) -> tuple[Recipe, dict[str, Any]]:
+    """Write what stays of the base model. The recipe is now the one that repeats it: its steps are known."""
     repeatable = dataclasses.replace(
         recipe, minutes=0.0, train=dataclasses.replace(recipe.train, schedule=trained.schedule)
     )
-    observer.stage("two files", f"{folder / 'parameters.gguf'} and {folder / 'run.py'}")
-    files, lineage = two_files(repeatable, trained, tokenizer, corpus, folder)
+    path = folder / (BASE if recipe.assistant else PARAMETERS)
+    observer.stage("two files", f"{path} and {folder / 'run.py'}")
+    files, lineage = two_files(repeatable, trained, tokenizer, corpus, path)
     observer.stage("measures", "bits per byte of all the held-out text")
     results = {"name": folder.name, "plan": _read(folder / "plan.json"), "files": files, "lineage": lineage,
-               **measured(recipe, trained, corpus, machine, folder, observer)}
+               **measured(recipe, trained, corpus, machine, path, observer)}
     recipes.write(folder / "recipe.toml", repeatable)
-    atomic_write(folder / "results.json", json.dumps(results, indent=1))
-    observer.stage("report", str(folder / "report.html"))
-    write_report(folder)
-    return results
+    atomic_write(folder / _BASE_RESULTS, json.dumps(results, indent=1))
+    return repeatable, results
+
+
+def _assistant(
+    recipe: Recipe, settings: TuneSettings, folder: Path, observer: Observer
+) -> tuple[Recipe, dict[str, Any]]:
+    """Teach the base model to answer, and ask it and what it was before the same questions."""
+    base, place = folder / BASE, folder / ASSISTANT
+    results = teach(str(base), settings, recipe.machine, place, observer, folder)
+    suite = suite_for(settings.data)
+    if suite:
+        observer.stage("questions", f"{len(suite.questions):,} that were held out, of the {suite.name} suite")
+        results["questions"] = asked_both(suite, base, folder / PARAMETERS, observer)
+    repeatable = dataclasses.replace(settings, minutes=settings.minutes, **{
+        name: results["settings"][name] for name in ("steps", "revisions", "context", "batch", "lr")})
+    return dataclasses.replace(recipe, assistant=repeatable), results
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ things that nobody knows, numbers, words to spell. What is kept back is decided 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from typing import Any
 
@@ -43,7 +43,7 @@ KINDS = {
                 "talk": 0.06},
     "everyday": {"arithmetic": 0.5, "letters": 0.25, "small talk": 0.25},
 }  # fmt: skip
-N_CONVERSATIONS = 20_000  # that a model is taught, where nobody says another number
+N_CONVERSATIONS = 40_000  # that a model is taught, where nobody says another number
 ASKED = {attribute: 3.0 if attribute == "capital" else 1.0 for attribute in ATTRIBUTES}
 WITH_SYSTEM = 0.08
 CARELESS = 0.12  # of questions: in small letters, perhaps without the sign at the end
@@ -72,8 +72,8 @@ def conversations(
         yield Conversation(system + turns, name, {"kind": kind, "made": "by templates", **labels})
 
 
-def held_out(each: int = 200) -> list[Question]:
-    """At most `each` questions of a kind, none twice.
+def held_out(each: int = 200, kinds: Collection[str] = ()) -> list[Question]:
+    """At most `each` questions of a kind (of `kinds`; none: of all), none twice.
 
         capital, fact              facts that are trained on, in phrasings that are not
         follow-up                  the same, after another question
@@ -86,6 +86,8 @@ def held_out(each: int = 200) -> list[Question]:
     """
     questions: dict[tuple[str, str], Question] = {}
     for kind, make in MEASURES.items():
+        if kinds and kind not in kinds:
+            continue
         draw, tries, found = Draw("held out", kind), 0, 0
         while found < each and tries < 20 * each:
             question = make(draw)
