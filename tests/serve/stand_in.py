@@ -53,6 +53,7 @@ class StandIn:
         self.answers, self.refusals, self.asked = [], [], []
         self.key, self.models, self.pause, self.cut_after = None, [MODEL], 0.0, None
         self.others = DEFAULT
+        self.labels = False  # whether it keeps them
 
     def start(self, port=0):
         outer = self
@@ -62,13 +63,15 @@ class StandIn:
                 pass
 
             def do_GET(self):
-                if self.path == "/" or re.fullmatch(r"/pages/[a-z]+\.[a-z]+", self.path):
-                    file = PAGES / ("index.html" if self.path == "/" else self.path.rsplit("/", 1)[1])
+                if self.path == "/" or re.fullmatch(r"/pages/([a-z]+/)?[a-z]+\.[a-z]+", self.path):
+                    file = PAGES / ("index.html" if self.path == "/" else self.path.removeprefix("/pages/"))
                     if file.is_file():
                         self.give(200, file.read_bytes(), KINDS[file.suffix], {"Content-Security-Policy": POLICY})
                         return
                 if self.path == "/pages/manifest.json":
-                    self.give(200, json.dumps([CHAT, DIGITS]).encode())
+                    self.give(200, json.dumps([{**CHAT, "labels": outer.labels}, DIGITS]).encode())
+                elif self.path == "/label/about" and outer.labels:
+                    self.give(200, b'{"by": "Ada"}')
                 elif self.path == "/health":
                     self.give(200, b'{"status": "ok"}')
                 elif self.path == "/v1/models" and self.allowed():
@@ -84,6 +87,9 @@ class StandIn:
                 if outer.refusals:
                     status, message, headers = outer.refusals.pop(0)
                     self.give(status, json.dumps({"error": {"message": message}}).encode(), headers=headers)
+                    return
+                if self.path.startswith("/label/"):
+                    self.give(200, json.dumps({"entry": f"entry {len(outer.asked)}"}).encode())
                     return
                 self.stream(body, outer.answers.pop(0) if outer.answers else "Yes.")
 
@@ -105,6 +111,10 @@ class StandIn:
                 self.send_header("Content-Type", "text/event-stream")
                 self.end_headers()
                 held, sent, most = b"", 0, body["max_tokens"]
+                while not isinstance(answer, str):  # (what was said before a call, the call and its result, the rest)
+                    before, step, answer = answer
+                    self.event({"choices": [{"index": 0, "finish_reason": None, "delta": {"content": before}}]})
+                    self.event({"choices": [{"index": 0, "finish_reason": None, "delta": {"tool_steps": [step]}}]})
                 chat = self.path == "/v1/chat/completions"
                 tokens = list(tokens_of(answer))
                 for raw in tokens[:most]:

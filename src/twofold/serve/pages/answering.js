@@ -33,7 +33,8 @@ export class Answering {
     Object.assign(turn, { finish: undefined, seed, model: model.id });
     turn.tokens ??= [];
     try {
-      for await (const part of answer(this.shell.server, { model, talk, turns, prefix: turn.text, seed }, this.controller.signal)) {
+      for await (const part of answer(this.shell.server, { model, talk, turns, prefix: turn.text, calls: turn.calls, seed }, this.controller.signal)) {
+        if (part.steps) (await import("./answers/calls.js")).called(turn, part.steps);
         this.take(turn, part);
         usage = part.usage ?? usage;
       }

@@ -2,25 +2,28 @@
 
 const ALTERNATIVES = 20; // as many as the protocol gives
 
-// What the model says after `turns`, from `prefix` on: yields { text, tokens, finish, usage }. In mode "chat" the turns are
+// What the model says after `turns`, from `prefix` on, or from `calls` and their results: yields { text, tokens, finish, usage }, and `steps`
+// where the server called tools, those that the conversation or the model has. In mode "chat" the turns are
 // messages; in mode "text" they are one text, of which it sees the latest that its context holds.
-export async function* answer(server, { model, talk, turns, prefix = "", seed, n }, signal) {
+export async function* answer(server, { model, talk, turns, prefix = "", calls, seed, n }, signal) {
   const { temperature, top_k, top_p, min_p, max_tokens } = talk.settings;
   const common = { model: model.id, stream: true, stream_options: { include_usage: true }, max_tokens: n ?? max_tokens, temperature, top_k, top_p, min_p, seed };
   const spoken = turns.filter((turn) => turn.text);
   const chat = talk.mode === "chat";
-  const body = chat ? { ...common, messages: messages(talk, spoken, prefix), logprobs: true, top_logprobs: ALTERNATIVES,
+  const tools = (talk.tools ?? model.tools ?? []).map((type) => ({ type }));
+  const body = chat ? { ...common, messages: await messages(talk, spoken, prefix, calls), logprobs: true, top_logprobs: ALTERNATIVES, ...(tools.length && { tools }),
     ...(prefix && { continue_final_message: true }) }
     : { ...common, overflow: "slide", prompt: spoken.map((turn) => turn.text).join("") + prefix, logprobs: ALTERNATIVES };
   for await (const event of server.events(chat ? "v1/chat/completions" : "v1/completions", body, signal)) {
     const choice = event.choices?.[0];
-    yield { text: (chat ? choice?.delta?.content : choice?.text) ?? "", tokens: tokensOf(choice?.logprobs), finish: choice?.finish_reason ?? null, usage: event.usage ?? null };
+    yield { text: (chat ? choice?.delta?.content : choice?.text) ?? "", tokens: tokensOf(choice?.logprobs), finish: choice?.finish_reason ?? null, usage: event.usage ?? null, steps: choice?.delta?.tool_steps };
   }
 }
 
-function messages(talk, turns, prefix) {
-  return [...(talk.system.trim() ? [{ role: "system", content: talk.system }] : []), ...turns.map(({ role, text }) => ({ role, content: text })),
-    ...(prefix ? [{ role: "assistant", content: prefix }] : [])];
+export async function messages(talk, turns, prefix, calls) {
+  const { wired } = calls || turns.some((turn) => turn.calls) ? await import("./answers/calls.js") : { wired: () => [] };
+  return [...(talk.system.trim() ? [{ role: "system", content: talk.system }] : []), ...turns.flatMap((turn) => [...wired(turn.calls), { role: turn.role, content: turn.text }]),
+    ...wired(calls), ...(prefix ? [{ role: "assistant", content: prefix }] : [])];
 }
 
 function tokensOf(scores) {

@@ -15,16 +15,16 @@ import { Turn, colour } from "./turn.js";
 import { Setup, introduction } from "./setup.js";
 import { drawers } from "./drawers.js";
 
-export async function open(element, shell) {
-  const chat = new Chat(element, shell);
+export async function open(element, shell, about) {
+  const chat = new Chat(element, shell, about);
   await chat.begin();
   return () => chat.leave();
 }
 
 // What its parts (Talks, Panel, Composer, Answering, Setup, Turn) have to say, they say to this.
 class Chat {
-  constructor(element, shell) {
-    this.shell = shell;
+  constructor(element, shell, { labels }) {
+    Object.assign(this, { shell, labels });
     this.views = new Map();
     this.problems = new WeakMap();
     this.target = null;
@@ -206,6 +206,10 @@ class Chat {
     return true;
   }
 
+  async flags(act) {
+    try { await act(await import("./answers/flags.js")); } catch (error) { this.trouble(error); }
+  }
+
   retry(turn) { this.answer(this.turnOf(turn.parent)); }
   stop() { return this.answering.stop(); }
 
@@ -217,8 +221,8 @@ class Chat {
     this.keep(this.talk);
   }
 
-  answer(parent, { text = "", tokens = [], finish } = {}) {
-    const turn = add(this.talk, parent.id, "assistant", text, { model: this.shell.model.id, tokens, ...(finish && { finish }) });
+  answer(parent, { text = "", tokens = [], finish, calls } = {}) {
+    const turn = add(this.talk, parent.id, "assistant", text, { model: this.shell.model.id, tokens, ...(finish && { finish }), ...(calls && { calls }) });
     this.tell("");
     this.target = null;
     if (finish) { this.drawThread(); this.keep(this.talk); return; }
@@ -279,7 +283,7 @@ class Chat {
     if (whole === null) { this.tell("This token is only a part of a character, so no text can go on from it here."); return; }
     const parent = target.turn ? this.turnOf(target.turn.parent) : this.asked(target);
     if (!parent) return;
-    this.answer(parent, { text: whole, tokens: [...earlier, chosen], ...(ends(text) && { finish: "stop" }) });
+    this.answer(parent, { text: whole, tokens: [...earlier, chosen], calls: target.turn?.calls, ...(ends(text) && { finish: "stop" }) });
     this.drawers.close();
   }
 

@@ -14,8 +14,10 @@ export class Setup {
     this.system = h("div", {}, h("label", { class: "kicker", for: "system" }, "System prompt, which every answer begins from"), this.field);
     this.most = h("input", { type: "number", id: "most", min: 1, max: 100000, step: 1, onchange: () => this.number("max_tokens", this.most, 512) });
     this.seed = h("input", { type: "number", id: "seed", min: 0, step: 1, placeholder: "another", onchange: () => this.number("seed", this.seed, null) });
+    this.tool = h("input", { type: "checkbox", onchange: () => { this.talk.tools = this.tool.checked ? ["calculator"] : []; chat.setupChanged(); } });
+    this.tools = h("label", { class: "note" }, this.tool, " It may call a calculator, which this server has");
     this.element = h("details", { class: "setup" }, this.summary, h("div", { class: "inside" }, this.mode, this.system, h("div", { class: "pair" },
-      h("label", { for: "most" }, "Tokens at most"), this.most, h("label", { for: "seed" }, "Seed"), this.seed)));
+      h("label", { for: "most" }, "Tokens at most"), this.most, h("label", { for: "seed" }, "Seed"), this.seed), this.tools));
   }
 
   use(talk) {
@@ -28,7 +30,8 @@ export class Setup {
 
   draw() {
     const { talk } = this;
-    this.system.hidden = talk.mode !== "chat";
+    this.system.hidden = this.tools.hidden = talk.mode !== "chat";
+    this.tool.checked = (talk.tools ?? this.chat.shell.model?.tools ?? []).length > 0;
     this.mode.replaceChildren(choice("mode", "The model is asked with", MODES, talk.mode, (mode) => { talk.mode = mode; this.draw(); this.chat.setupChanged(); }), h("p", { class: "note" }, ABOUT[talk.mode]));
     for (const input of this.mode.querySelectorAll("input")) input.disabled = talk.turns.length > 0;
     this.summary.textContent = `Setup: ${MODES.find(([mode]) => mode === talk.mode)[1]}${talk.mode === "chat" && talk.system.trim() ? ", with a system prompt" : ""}`;

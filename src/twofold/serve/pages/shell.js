@@ -1,6 +1,7 @@
 // The shell: which page is shown (manifest.json lists them, #/NAME names one), which model is asked, what is said aloud.
 //
-// A page is a module with `open(place, shell)`, which fills the element `place` and returns what to call when it is left.
+// A page is a module with `open(place, shell, about)`, which fills the element `place` and returns what to call when it is left;
+// `about` is its line in the manifest.
 
 import { Server, Trouble } from "./api.js";
 import { h, press } from "./dom.js";
@@ -70,7 +71,7 @@ async function show() {
     if (mine !== turn) return;
     const place = h("div", { class: `${page.name}-page` });
     main.replaceChildren(place);
-    leave = await open(place, shell);
+    leave = await open(place, shell, page);
   } catch (error) {
     console.error(error);
     failed("This page could not be opened", `${error.message}.`);

@@ -1,8 +1,9 @@
 // The list of conversations in this browser: choose, rename, delete (and take that back), to files and from them.
 
 import { download, entered, h, press } from "./dom.js";
-import { exported, imported } from "./conversation.js";
 import * as store from "./store.js";
+
+const files = () => import("./answers/files.js");
 
 export class Talks {
   constructor(chat) {
@@ -14,7 +15,7 @@ export class Talks {
     this.file = h("input", { type: "file", accept: ".json,application/json", hidden: true, onchange: () => this.bring() });
     this.place = h("p", { class: "note" });
     this.element = h("div", {}, h("div", { class: "head" }, h("h2", {}, "Conversations"), press("New", () => chat.newTalk(), { class: "new", "aria-label": "New conversation" })),
-      this.items, h("p", { class: "presses" }, press("Import", () => this.file.click()), press("Export all", () => this.exportAll()), this.file), this.place);
+      this.items, h("p", { class: "presses" }, press("Import", () => this.file.click()), press("Export all", () => this.exportAll()), press("Export labels", () => chat.flags((flags) => flags.exportAll(chat))), this.file), this.place);
   }
 
   async draw(current = this.current) {
@@ -32,7 +33,7 @@ export class Talks {
     return h("li", { class: current ? "current" : null },
       press(title, () => this.chat.openTalk(talk.id), { class: "talk", "aria-current": current ? "true" : null, title }),
       current && h("span", { class: "presses" }, press("Rename", () => { this.renaming = talk.id; this.draw(); }),
-        press("Export", async () => download(`${fileName(title)}.json`, exported([await store.load(talk.id)]))),
+        press("Export", async () => download(`${fileName(title)}.json`, (await files()).exported([await store.load(talk.id)]))),
         press("Delete", () => this.remove(talk.id))));
   }
 
@@ -64,7 +65,7 @@ export class Talks {
   }
 
   async exportAll() {
-    download("twofold-conversations.json", exported(await store.loadAll()));
+    download("twofold-conversations.json", (await files()).exported(await store.loadAll()));
   }
 
   async bring() {
@@ -72,7 +73,7 @@ export class Talks {
     this.file.value = "";
     if (!file) return;
     try {
-      const talks = imported(await file.text());
+      const talks = (await files()).imported(await file.text());
       for (const talk of talks) await store.save(talk);
       if (talks.length) this.chat.openTalk(talks[0].id); else this.chat.tell(`${file.name} holds no conversation.`);
     } catch (error) {

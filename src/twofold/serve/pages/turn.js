@@ -17,13 +17,16 @@ export class Turn {
     this.keys = [];
     this.body = h("div", { class: this.markdown ? "written markdown" : turn.role === "assistant" || mode === "text" ? "written plain" : "asked plain" });
     if (turn.role === "assistant") this.body.addEventListener("click", (event) => this.clicked(event));
+    this.calls = h("div");
     this.foot = h("div", { class: "foot" });
-    const who = mode === "text" ? (turn.role === "user" ? "Your text" : "The model goes on") : turn.role === "user" ? "You" : turn.model ?? model ?? "Answer";
-    this.element = h("article", { class: `turn ${turn.role}`, "aria-label": who, "data-turn": turn.id }, h("p", { class: "kicker" }, who), this.body, this.foot);
+    const who = mode === "text" ? (turn.role === "user" ? "Your text" : "The model goes on") : turn.role === "user" ? "You" : turn.corrects ? "Your correction" : turn.model ?? model ?? "Answer";
+    this.element = h("article", { class: `turn ${turn.role}`, "aria-label": who, "data-turn": turn.id }, h("p", { class: "kicker" }, who), this.calls, this.body, this.foot);
   }
 
   draw() {
-    const { text } = this.turn;
+    const { text, calls } = this.turn;
+    if (calls && calls.length !== this.called) import("./answers/calls.js").then(({ trace }) => this.calls.replaceChildren(trace(calls)));
+    this.called = calls?.length;
     if (!this.markdown) {
       if (this.body.firstChild?.data !== text) {
         const node = document.createTextNode(text);
@@ -52,6 +55,10 @@ export class Turn {
       else {
         parts.push(press("Retry", () => chat.retry(turn), { disabled: locked }));
         if (turn.finish === "length" || turn.finish === "stopped" || problem) parts.push(press("Go on", () => chat.extend(turn), { disabled: locked }));
+        if (this.markdown && turn.text && !turn.corrects) {
+          for (const verdict of ["Good", "Bad"]) parts.push(press(verdict, () => chat.flags((flags) => flags.flag(chat, turn, verdict.toLowerCase())), { "aria-pressed": String(turn.verdict === verdict.toLowerCase()) }));
+          parts.push(press("Correct", () => chat.flags((flags) => flags.correct(chat, turn)), { disabled: locked }));
+        }
         if (turn.tokens?.length) parts.push(press("Tokens", () => chat.look(turn, null, true)));
       }
       if (turn.speed) parts.push(h("span", { class: "figures" }, told(turn)));

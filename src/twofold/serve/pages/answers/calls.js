@@ -28,3 +28,21 @@ export function trace(calls) {
   }
   return h("div", { class: "calls", role: "group", "aria-label": "Calls of tools" }, ...rows);
 }
+
+/** The calls of an answer's turn as the protocol has them, with a name for each. */
+export function wired(calls = []) {
+  let n = 0;
+  return calls.map((message) => message.role === "tool" ? { role: "tool", tool_call_id: `call_${n}`, content: message.content }
+    : { role: "assistant", content: message.content, tool_calls: message.tool_calls.map((call) => ({ id: `call_${n += 1}`, type: "function",
+      function: { name: call.function.name, arguments: typeof call.function.arguments === "string" ? call.function.arguments : JSON.stringify(call.function.arguments) } })) });
+}
+
+/** What was written so far belongs to the calls that were made; the answer begins after their results. */
+export function called(turn, steps) {
+  for (const { name, arguments: given, result } of steps) {
+    turn.calls = [...turn.calls ?? [], { role: "assistant", content: turn.text, tool_calls: [{ type: "function", function: { name, arguments: given } }] }, { role: "tool", name, content: result }];
+    Object.assign(turn, { text: "", tokens: [] });
+  }
+}
+
+if (!document.querySelector('link[href$="answers.css"]')) document.head.append(h("link", { rel: "stylesheet", href: "pages/answers/answers.css" }));
