@@ -120,8 +120,8 @@ class Page {
       ...(sheet ? [["w", "Write a better one", () => this.editor.open()], ["s", "Skip", () => this.give("skipped", null)]] : []),
       ...(this.done > 0 ? [["u", "Take back", () => this.takeBack()]] : [])];
     this.keys = new Map(all.map(([key, , act]) => [key, act]));
-    this.actions.replaceChildren(...all.map(([key, words, act, kind]) => press("", act, { class: kind, "aria-keyshortcuts": key })));
-    [...this.actions.children].forEach((button, i) => button.append(h("kbd", {}, all[i][0]), all[i][1]));
+    this.actions.replaceChildren(...all.map(([key, words, act, kind]) => press("", act, { class: kind, "aria-keyshortcuts": key, "aria-label": words })));
+    [...this.actions.children].forEach((button, i) => button.append(h("kbd", { "aria-hidden": "true" }, all[i][0]), all[i][1]));
   }
 
   key(event) {
