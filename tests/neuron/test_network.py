@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from twofold.errors import ConfigError
 from twofold.neuron import Value
+from twofold.neuron.convolution import ConvolutionalNetwork
 from twofold.neuron.network import LECTURE, Network, relu, sigmoid, softmax
 
 every_choice = pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_every_gradient_is_the_one_that_torch_finds(activation, loss):
     x, labels = examples()
     found = network.gradients(x, labels)
     cost, parameters, activations = by_torch(network, x, labels)
-    assert found.cost == pytest.approx(cost, abs=1e-12)
+    assert found.cost == network.costs(x, labels).mean() == pytest.approx(cost, abs=1e-12)
     for ours, theirs in zip(found.parameters, parameters, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-10, rtol=0)
     for ours, theirs in zip(found.activations, activations, strict=True):
@@ -164,3 +165,13 @@ def test_what_does_not_fit_is_said(act, says):
     with pytest.raises(ConfigError) as raised:
         act()
     assert says in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["connected", "convolutional"])
+def test_a_network_with_its_own_parameters_is_itself_and_with_others_another(kind):
+    connected = Network.initial((64, 5, 10), loss="cross-entropy")
+    network = connected if kind == "connected" else ConvolutionalNetwork.initial(8)
+    x = np.random.default_rng(0).random((3, 64))
+    np.testing.assert_array_equal(network.with_parameters(network.parameters).forward(x)[-1], network.forward(x)[-1])
+    nothing = network.with_parameters([0 * each for each in network.parameters])
+    np.testing.assert_allclose(nothing.forward(x)[-1], 0.1)

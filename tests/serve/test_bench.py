@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from twofold.errors import Diverged
+from twofold.neuron.convolution import ConvolutionalNetwork
 from twofold.neuron.descent import Settings, train
+from twofold.neuron.experiment import begin
 from twofold.neuron.images import Digits, Images
 from twofold.serve.bench import Bench, Benches, Choice
 
@@ -16,11 +18,11 @@ SETTINGS = Settings(learning_rate=1.0, batch=8, epochs=100, momentum=0.5, cooldo
 FOR_EVER = 1e9
 
 
-def blobs(n, seed):
-    """Ten kinds of 4 × 4 images: one pixel of each is ink, with noise."""
+def blobs(n, seed, side=4):
+    """Ten kinds of images: one pixel of each is ink, with noise."""
     random = np.random.default_rng(seed)
     labels = np.arange(n) % 10
-    pixels = random.random((n, 16)).astype(np.float32) / 4
+    pixels = random.random((n, side * side)).astype(np.float32) / 4
     pixels[np.arange(n), labels] = 1
     return Images(pixels, labels)
 
@@ -34,7 +36,7 @@ def bench():
 
 
 def straight(steps):
-    network = Choice(seed=3).begin(DIGITS.side)
+    network = begin(Choice(seed=3).plan, DIGITS.side)
     taken = list(islice(train(network, DIGITS.train.pixels, DIGITS.train.labels, SETTINGS), steps))
     return network, [step.cost for step in taken]
 
@@ -86,7 +88,7 @@ def test_one_that_diverges_can_begin_anew():
     with pytest.raises(Diverged, match="try a learning rate"):
         bench.burst(Settings(learning_rate=1e300, batch=10, epochs=100, cooldown=0), 1000, FOR_EVER)
     bench.begin(bench.choice)
-    assert same(bench.network, bench.choice.begin(DIGITS.side)) and bench.step == 0
+    assert same(bench.network, begin(bench.choice.plan, DIGITS.side)) and bench.step == 0
 
 
 def test_the_landscape_is_cut_along_the_way_and_the_weights_at_its_end_cost_what_they_cost(bench):
@@ -116,3 +118,21 @@ def test_a_cost_that_rises_above_that_of_a_guess_is_told():
     bench = Bench(DIGITS, Choice("relu", "cross-entropy"))
     with pytest.raises(Diverged, match="the steps are too large; try a learning rate of 6"):
         bench.burst(Settings(learning_rate=30, batch=10, epochs=100, cooldown=0), 500, FOR_EVER)
+
+
+def test_a_convolutional_network_descends_in_bursts_and_has_a_landscape_too():
+    digits = Digits("blobs", blobs(100, 0, 8), blobs(50, 1, 8))
+    bench = Bench(digits, Choice(convolution=True, seed=3))
+    usual = bench.choice.plan.settings
+    assert isinstance(bench.network, ConvolutionalNetwork) and (usual.batch, usual.momentum) == (32, 0.9)
+    settings = Settings(usual.learning_rate, 25, 100, usual.momentum, cooldown=0)
+    for most in (3, 9):
+        bench.burst(settings, most, FOR_EVER)
+    network = begin(bench.choice.plan, digits.side)
+    for _ in islice(train(network, digits.train.pixels, digits.train.labels, settings), 12):
+        pass
+    assert same(bench.network, network)
+    _, found = bench.slice()
+    images = bench.on_slice
+    here = network.gradients(images.pixels, images.labels).cost
+    assert found.path.shape == (13, 2) and np.isfinite(found.costs).all() and found.costs.min() < 1.5 * here

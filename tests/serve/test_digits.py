@@ -12,6 +12,12 @@ import httpx
 import numpy as np
 import pytest
 
+from twofold.neuron.convolution import ConvolutionalNetwork
+from twofold.neuron.images import load
+from twofold.neuron.network import Network
+from twofold.neuron.saved import save
+from twofold.neuron.scoring import score
+
 from .conftest import serving
 from .digits_server import serving_digits
 
@@ -92,20 +98,21 @@ def test_all_who_ask_at_once_are_told_of_one_network(digits):
 def test_a_convolutional_network_tells_its_maps(ask):
     """The first maps are convolved here again: in images of 8 × 8 nothing is pooled."""
     told = ask("network", network="convolutional").json()
-    assert told["accuracy"][0] > 0.95 and "weights" not in told
+    assert told["accuracy"][0] > 0.95
     looks = [ask("answer", network="convolutional", example=i).json() for i in range(40)]
     assert np.mean([int(np.argmax(one["activations"][-1])) == one["label"] for one in looks]) > 0.85
     for one in looks:
         assert sum(one["activations"][-1]) == pytest.approx(1, abs=1e-5)
-        assert [[len(maps), len(maps[0])] for maps in one["maps"]] == [[c, h * w] for c, h, w in told["maps"]]
-    kernels = unpacked(told["kernels"])
+        assert [maps["shape"] for maps in one["maps"]] == [[c, h * w] for c, h, w, _ in told["maps"]]
+    kernels, outputs = unpacked(told["weights"][0]), looks[0]["activations"][-1]
+    sums = unpacked(told["weights"][-1]) @ unpacked(looks[0]["maps"][-1]).ravel() + told["biases"][-1]
+    assert np.allclose(sums, looks[0]["sums"][-1], atol=1e-4)
+    assert np.allclose(np.exp(sums) / np.exp(sums).sum(), outputs, atol=1e-5)
     side = int(np.sqrt(kernels.shape[1]))
     image = np.array(looks[0]["pixels"]).reshape(8, 8)
     windows = np.lib.stride_tricks.sliding_window_view(image, (side, side)).reshape(-1, side * side)
-    for kernel, seen in zip(kernels, looks[0]["maps"][0], strict=True):  # relu(kernel · window + a bias), where above 0
-        above = np.array(seen) > 0
-        if above.any():
-            assert np.ptp((windows @ kernel - seen)[above]) < 1e-3
+    for kernel, bias, seen in zip(kernels, told["biases"][0], unpacked(looks[0]["maps"][0]), strict=True):
+        assert np.allclose(np.maximum(windows @ kernel + bias, 0), seen, atol=1e-4)
 
 
 def test_what_it_says_of_itself_it_does(ask):
@@ -142,6 +149,95 @@ def test_the_gradient_is_what_the_cost_does_when_a_weight_moves(ask):
         slope = (above - cost(layers, pixels, label)) / (2 * h)
         assert gradient["biases"][layer][0] == pytest.approx(slope, rel=1e-3, abs=1e-6)
         b[0] += h
+
+
+def test_a_convolutional_networks_gradient_is_what_its_cost_does_when_a_weight_moves(ask):
+    """A weight of the last layer and a bias, which move the cost by what the softmax of the told sums says."""
+    ask("own", fresh=True, plan={"convolution": True})
+    *_, told = events(ask.http, ask.client, steps=30, example=3, learning_rate=0.05, momentum=0.9, batch=32)
+    look, gradient, network = told["look"], told["look"]["gradient"], told["network"]
+    assert [each["shape"] for each in gradient["maps"]] == [each["shape"] for each in look["maps"]]
+    assert [each["shape"] for each in gradient["weights"]] == [each["shape"] for each in network["weights"]]
+    features, sums = unpacked(look["maps"][-1]).ravel(), np.array(look["sums"][-1])
+    weights = unpacked(network["weights"][-1])
+
+    def cost(features, weights, bias=0.0):
+        z = sums + weights @ features - unpacked(network["weights"][-1]) @ unpacked(look["maps"][-1]).ravel() + bias
+        return np.log(np.exp(z).sum()) - z[look["label"]]
+
+    assert gradient["cost"] == pytest.approx(cost(features, weights), rel=1e-4)
+    by_weights, by_features, h = unpacked(gradient["weights"][-1]), unpacked(gradient["maps"][-1]).ravel(), 1e-5
+    place = np.unravel_index(np.abs(by_weights).argmax(), by_weights.shape)
+    nudge = np.zeros_like(weights)
+    nudge[place] = h
+    slope = (cost(features, weights + nudge) - cost(features, weights - nudge)) / (2 * h)
+    assert by_weights[place] == pytest.approx(slope, rel=1e-3)
+    best = np.abs(by_features).argmax()
+    nudge = np.zeros_like(features)
+    nudge[best] = h
+    slope = (cost(features + nudge, weights) - cost(features - nudge, weights)) / (2 * h)
+    assert by_features[best] == pytest.approx(slope, rel=1e-3)
+    for digit in range(10):
+        nudge = h * np.eye(10)[digit]
+        slope = (cost(features, weights, nudge) - cost(features, weights, -nudge)) / (2 * h)
+        assert gradient["biases"][-1][digit] == pytest.approx(slope, rel=1e-3, abs=1e-6)
+
+
+def test_a_convolutional_network_is_trained_too(ask):
+    begun = ask("own", fresh=True, plan={"convolution": True}).json()
+    usual = begun["usual"]
+    assert begun["network"]["maps"] and begun["network"]["loss"] == "cross-entropy" and usual["momentum"] == 0.9
+    assert np.array_equal(unpacked(begun["began"]), unpacked(begun["network"]["weights"][0]))
+    *_, last = events(ask.http, ask.client, steps=90, **usual)
+    assert last["accuracies"][-1][1] > 0.8 > 0.3 > begun["accuracies"][0][1]
+    found = ask("landscape").json()
+    size = sum(np.prod(each["shape"]) for each in last["network"]["weights"]) + sum(map(len, last["network"]["biases"]))
+    assert found["path"][-1] == [0, 0] and found["parameters"] == size
+    mine = ask("network", network="own").json()
+    assert mine["weights"] == last["network"]["weights"] and mine["accuracy"][0] == last["accuracies"][-1][1]
+
+
+def test_saved_networks_are_found_and_read_as_they_are(tmp_path):
+    """One of these images, one of others, one that is damaged, one for other images; and one that comes later."""
+    digits = load("quick")
+    mine = {"images": digits.name, "n": len(digits.train)}
+    network = Network.initial((64, 10), 1, loss="cross-entropy", initialisation="xavier")
+    other = ConvolutionalNetwork.initial(8, 2)
+    folders = {name: tmp_path / name for name in ("runs/mine", "runs/other", "runs/broken", "runs/large", "apart")}
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+    save(folders["runs/mine"] / "network.npz", network, mine)
+    save(folders["runs/other"] / "network.npz", other, {"images": "strange", "n": 9})
+    (folders["runs/broken"] / "network.npz").write_bytes(b"PK no network")
+    save(folders["runs/large"] / "network.npz", Network.initial((784, 10)), mine)
+    save(folders["apart"] / "network.npz", network, mine)
+    with serving_digits("quick", tmp_path, "--out", "apart") as running, running.client() as http:
+
+        def ask(path, name, **body):
+            return http.post(f"/digits/{path}", json={"client": "0" * 32, "network": f"{name}/network.npz", **body})
+
+        def saved():
+            return {one["title"] for one in http.get("/digits/about").json()["networks"] if one["saved"]}
+
+        assert saved() == set(folders)
+        told = ask("network", "runs/mine").json()
+        assert np.allclose(unpacked(told["weights"][0]), network.weights[0], atol=1e-6)
+        assert told["told"] == "Saved in runs/mine by twofold digits."
+        measured = score(network, digits.held_out)
+        assert told["accuracy"] == [measured.accuracy, measured.low, measured.high]
+        assert "strange" in ask("network", "runs/other").json()["told"]
+        answer = ask("answer", "runs/other", example=0).json()
+        assert np.allclose(answer["activations"][-1], other.forward(digits.held_out.pixels[:1])[-1][0], atol=1e-6)
+        for name, status, says in (("runs/broken", 400, "damaged"), ("runs/large", 400, "--images mnist"),
+                                   ("runs/nobody", 404, "no network"), ("../x", 404, "no network"),
+                                   (str(tmp_path / "runs" / "mine"), 404, "no network")):  # fmt: skip
+            refused = ask("network", name)
+            assert refused.status_code == status and says in refused.json()["error"]["message"], refused.text
+        (tmp_path / "runs" / "later").mkdir()
+        save(tmp_path / "runs" / "later" / "network.npz", other, mine)
+        assert "runs/later" in saved() and ask("network", "runs/later").json()["maps"]
+        save(tmp_path / "runs" / "later" / "network.npz", network, mine)
+        assert not ask("network", "runs/later").json()["maps"], "it was read again"
 
 
 def test_a_network_learns_and_is_remembered(ask):

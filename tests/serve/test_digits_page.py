@@ -8,6 +8,9 @@ import shutil
 import numpy as np
 import pytest
 
+from twofold.neuron.network import Network
+from twofold.neuron.saved import save
+
 from .digits_server import serving_digits
 from .stand_in import PAGES
 from .test_page import luminance, variables
@@ -17,12 +20,22 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 FOLDER = PAGES / "digits"
 SEVEN = [[(0.28, 0.22), (0.72, 0.22), (0.45, 0.82)]]
 ONE = [[(0.5, 0.15), (0.5, 0.85)]]
+NETWORK_OF = """async (network) => {
+  const { matrix } = await import("/pages/digits/matrices.js");
+  const body = JSON.stringify({ client: "0".repeat(32), network }), headers = { "content-type": "application/json" };
+  const reply = await fetch("/digits/network", { method: "POST", body, headers });
+  return (await reply.json()).weights.map((sent) => Array.from(matrix(sent).values));
+}"""
+SIGNED = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return Array.from({ length: data.length / 4 }, (_, i) => data[4 * i] - data[4 * i + 2]);
+}"""
 ZERO = [[(0.5 + 0.22 * np.sin(t), 0.5 - 0.33 * np.cos(t)) for t in np.linspace(0, 2 * np.pi, 24)]]
 
 
 def test_the_page_is_small_and_asks_nobody_else():
     files = sorted(FOLDER.iterdir())
-    assert sum(path.stat().st_size for path in files) < 64_000
+    assert sum(path.stat().st_size for path in files) < 80_000
     for path in files:
         text = path.read_text("utf-8")
         assert not re.search(r"https?://(?!www\.w3\.org/)", text), path
@@ -50,7 +63,16 @@ def test_above_and_below_zero_are_told_from_paper_and_by_their_hue_from_each_oth
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with serving_digits("mnist", tmp_path_factory.mktemp("page")) as running:
+    """With networks that were saved: a wide one, one without hidden layers, one that is damaged."""
+    folder = tmp_path_factory.mktemp("page")
+    flat, wide = (Network.initial((784, *hidden, 10), 1, activation="relu", loss="cross-entropy", initialisation="he")
+                  for hidden in ((), (128, 64)))  # fmt: skip
+    for name, network in (("flat", flat), ("wide", wide)):
+        (folder / "runs" / name).mkdir(parents=True)
+        save(folder / "runs" / name / "network.npz", network)
+    (folder / "runs" / "broken").mkdir()
+    (folder / "runs" / "broken" / "network.npz").write_bytes(b"no network")
+    with serving_digits("mnist", folder) as running:
         yield running
 
 
@@ -134,13 +156,30 @@ def test_a_convolutional_network_reads_too_and_shows_its_maps(visit):
     draw(page, SEVEN)
     page.wait_for_function("() => document.querySelector('.answer').textContent === '7'")
     shown = page.locator(".convolution canvas").count()
-    told = [int(n) for n in re.findall(r"(\d+) maps", page.inner_text(".convolution"))]
+    told = [int(n) for n in re.findall(r"(\d+) maps of", page.inner_text(".convolution"))]
     assert len(told) == 2 and shown == 1 + 2 * told[0] + told[1]
-    assert page.inner_text(".outputs .best b") == "7" and not page.is_visible(".neuron-view")
+    assert page.inner_text(".outputs .best b") == "7"
+    page.hover("#map-2-3")
+    assert page.inner_text(".neuron-view h3") == "Map 4 of convolution 2"
+    page.focus(".convolution")
+    page.keyboard.press("ArrowUp")
+    assert page.inner_text(".neuron-view h3").endswith("of convolution 1")
+    for _ in range(2):
+        page.keyboard.press("ArrowDown")
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+    assert page.inner_text(".neuron-view h3") == "The output for 9"
+    page.hover("#map-3-7")
+    weights = page.evaluate(NETWORK_OF, "convolutional")[-1]
+    shown = page.eval_on_selector(".neuron-view canvas", SIGNED)
+    side = int(len(shown) ** 0.5)  # maps of 4 × 4 beside each other, a pixel of nothing between them
+    tiles = [(5 * (k // 6) + y) * side + 5 * (k % 6) + x for k in range(32) for y in range(4) for x in range(4)]
+    assert np.corrcoef(np.array(shown)[tiles], np.reshape(weights, (10, -1))[7])[0, 1] > 0.97
+    assert "A kernel is a small picture of weights" in page.inner_text(".explained")
     page.click(".choice >> text=the lecture's")
     page.wait_for_selector(".network")
     reads(page, 7)
-    assert page.is_visible(".neuron-view")
+    assert "A neuron holds a number" in page.inner_text(".explained")
 
 
 @for_browsers
@@ -193,18 +232,29 @@ def test_the_picture_of_a_neuron_is_its_weights(visit, server):
     page = visit()
     page.hover("#neuron-1-4")
     assert page.inner_text(".neuron-view h3") == "Neuron 5 of hidden layer 1"
-    shown = page.eval_on_selector(".neuron-view canvas", """canvas => {
-      const { data } = canvas.getContext("2d").getImageData(0, 0, 28, 28);
-      return Array.from({ length: 784 }, (_, i) => data[4 * i] - data[4 * i + 2]);
-    }""")
-    weights = page.evaluate("""async () => {
-      const { matrix } = await import("/pages/digits/matrices.js");
-      const body = JSON.stringify({ client: "0".repeat(32), network: "lecture" });
-      const headers = { "content-type": "application/json" };
-      const reply = await fetch("/digits/network", { method: "POST", body, headers });
-      return Array.from(matrix((await reply.json()).weights[0]).row(4));
-    }""")
-    assert np.corrcoef(shown, weights)[0, 1] > 0.97
+    shown = page.eval_on_selector(".neuron-view canvas", SIGNED)
+    weights = page.evaluate(NETWORK_OF, "lecture")[0]
+    assert np.corrcoef(shown, np.reshape(weights, (16, 784))[4])[0, 1] > 0.97
+
+
+@for_browsers
+def test_saved_networks_can_be_asked_and_one_that_is_damaged_is_told_of(visit):
+    page = visit()
+    draw(page, SEVEN)
+    reads(page, 7)
+    page.select_option(".choice select", label="runs/broken")
+    page.wait_for_selector(".notice >> text=damaged")
+    assert page.input_value(".choice select") == "" and page.is_checked(".choice input[value=lecture]")
+    reads(page, 7)
+    page.complaints.clear()  # the browser's own word on an answer that is an error
+    for name, rows in (("runs/wide", [40, 40, 10]), ("runs/flat", [10])):
+        page.select_option(".choice select", label=name)
+        page.wait_for_selector(f".mind .note >> text=Saved in {name}")
+        page.wait_for_function("n => document.querySelectorAll('.network .neuron').length === n", arg=sum(rows))
+        page.wait_for_selector(".told >> text=Reads")
+    assert "chance" in page.inner_text(".mind .note >> nth=0")
+    page.reload()
+    page.wait_for_selector(".mind .note >> text=Saved in runs/flat")
 
 
 @for_browsers
@@ -264,13 +314,46 @@ def test_the_gradient_flows_back_a_stage_at_a_time(visit):
 
 
 @for_browsers
+def test_a_convolutional_network_is_watched_while_it_learns(visit):
+    page = visit("learn")
+    page.click(".controls >> text=convolutional")
+    page.wait_for_selector(".convolution")
+    assert float(page.inner_text("output[for=rate]")) == pytest.approx(0.05)
+    page.click(".controls >> text=as fast as it goes")
+    page.click(".controls >> text=Start")
+    page.wait_for_function("() => Number(document.querySelector('.facts dd').textContent) > 90", timeout=240_000)
+    page.click(".controls >> text=Stop")
+    page.wait_for_selector(".controls >> text=Start")
+    page.wait_for_timeout(500)
+    assert float(page.inner_text(".facts dd >> nth=3").split()[0]) > 80
+    colourful = """rows => rows.map((row) => [...row.querySelectorAll("canvas:nth-of-type(2)")].some((canvas) => {
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      return data.some((value, i) => i % 4 === 0 && Math.abs(value - data[i + 2]) > 40);
+    }))"""
+    known = []
+    for stage in range(7):
+        page.fill("#stage", str(stage))
+        known.append(page.eval_on_selector_all(".convolution .pictures", colourful))
+    assert known == [[False, False]] * 3 + [[False, True]] * 2 + [[True, True]] * 2
+    page.hover("#map-1-2")
+    assert "Its kernel" in page.inner_text(".neuron-view") and "What they want" in page.inner_text(".neuron-view")
+    assert page.locator(".looks canvas").count() == 16
+    page.click("text=Look again")
+    page.wait_for_selector(".slice .way", timeout=240_000)
+    assert "18,378 weights and biases" in page.inner_text(".slice-of")
+    page.click(".controls >> text=784")
+    page.wait_for_selector(".network")
+    assert float(page.inner_text("output[for=rate]")) == 3 and page.is_visible(".controls >> text=sigmoid")
+
+
+@for_browsers
 def test_a_knob_takes_effect_while_it_runs(visit, server):
     page = visit("learn")
     asked = []
     page.on("request", lambda one: one.url.endswith("/train") and asked.append(one.post_data_json))
     page.click(".controls >> text=Start")
     page.wait_for_function("() => Number(document.querySelector('.facts dd').textContent) > 10")
-    page.fill("#batch", "6")
+    page.fill("#batch", "7")
     page.wait_for_timeout(1200)
     assert [one["batch"] for one in asked] == [10, 100]
     assert page.inner_text(".controls .main") == "Stop"

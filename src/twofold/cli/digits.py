@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from twofold.cli.options import AsJson
+from twofold.cli.options import ApiKey, AsJson
 from twofold.cli.output import console, note, print_json
 
 if TYPE_CHECKING:
@@ -48,10 +48,12 @@ def digits(
                                                show_default=False)] = None,
     seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0,
     out: Annotated[Path | None, typer.Option(
-        help="The run's folder; runs/digits if not given. An unfinished run there goes on.")] = None,
+        help="The run's folder; runs/digits if not given. An unfinished run there goes on. With --serve: a folder "
+        "whose network can be chosen on the page, beside those in runs.")] = None,
     serve: Annotated[bool, typer.Option("--serve", help="A page to draw digits on, and to watch learning.")] = False,
     host: Annotated[str, typer.Option(help="With --serve: where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="With --serve; 0 takes any that is free.", min=0, max=65535)] = 8080,
+    api_key: ApiKey = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a network that reads handwritten digits, and see what it learned.
@@ -71,7 +73,7 @@ def digits(
     if serve:
         from twofold.serve.digits import listen
 
-        listen(source, host=host, port=port, seed=seed, as_json=as_json)
+        listen(source, host=host, port=port, api_key=api_key, seed=seed, folder=out, as_json=as_json)
         return
 
     from twofold.cli.digits_live import Live

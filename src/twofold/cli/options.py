@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 __all__ = [
+    "ApiKey",
     "AsJson",
     "Compiled",
     "Device",
@@ -23,6 +24,13 @@ __all__ = [
     "ValShare",
 ]
 
+ApiKey = Annotated[
+    str | None,
+    typer.Option(
+        envvar="TWOFOLD_API_KEY",
+        help="Who asks must know it. Others on this machine can read it here, but not in the variable TWOFOLD_API_KEY.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Compiled = Annotated[bool, typer.Option("--compile/--no-compile", help="Build machine code, if there is a compiler.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]

@@ -121,8 +121,8 @@ class ConvolutionalNetwork:
                 raise ConfigError(f"kernels {kernel.shape} cannot follow {channels} channels: (out, {channels}, k, k)")
             channels, side = len(bias), side - kernel.shape[2] + 1
             if side < 1 or side % pool or bias.shape != kernel.shape[:1]:
-                raise ConfigError(f"kernels {kernel.shape} and a pool of {pool} don't fit "
-                                  f"images {self.side} × {self.side}")  # fmt: skip
+                raise ConfigError(f"kernels {kernel.shape}, pool {pool} don't fit images {self.side} × {self.side}; "
+                                  "give another `shape`, or take a network without convolutions")  # fmt: skip
             side //= pool
         features = channels * side * side
         if self.weight.shape[1:] != (features,) or self.bias.shape != self.weight.shape[:1]:
@@ -184,6 +184,16 @@ class ConvolutionalNetwork:
         if inputs:
             by_activations.append(by_map[0].reshape(-1, n).T)
         return Gradients(float(costs.mean()), costs, by_activations[::-1], by_weights[::-1], by_biases[::-1])
+
+    def costs(self, x: Array, labels: NDArray[np.integer[Any]]) -> Array:
+        """The cost of each example [n], without the way back."""
+        z = self._forward(x)[2]
+        return surprise(z, one_hot(labels, len(x), CLASSES, z.dtype))
+
+    def with_parameters(self, parameters: Sequence[Array]) -> ConvolutionalNetwork:
+        """The same network with other numbers, in the order of `parameters`."""
+        *kernels, weight, bias = parameters
+        return ConvolutionalNetwork(self.side, kernels[::2], kernels[1::2], self.pools, weight, bias)
 
     def _forward(self, x: Array) -> tuple[_Trace, list[Array], Array]:
         """What the way back needs, the maps [c, h, w, n], and z of the last layer [n, 10]."""

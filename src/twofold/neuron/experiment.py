@@ -27,7 +27,7 @@ from twofold.neuron.network import ACTIVATIONS, INITIALISATIONS, LOSSES, Network
 from twofold.neuron.saved import AnyNetwork, load, load_arrays, save
 from twofold.neuron.scoring import Noise, Score, noise, score
 
-__all__ = ["CONVOLUTIONAL", "Outcome", "Plan", "begin", "figures", "is_free", "run", "usual_rate"]
+__all__ = ["CONVOLUTIONAL", "NETWORK", "Outcome", "Plan", "begin", "figures", "is_free", "run", "usual_rate"]
 
 UNFINISHED, NETWORK, RESULTS = "unfinished.npz", "network.npz", "results.json"
 _SAVE_EVERY = 5.0  # seconds

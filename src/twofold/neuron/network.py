@@ -131,12 +131,11 @@ class Network:
         activations, z = self._forward(x)
         last, n = activations[-1], len(x)
         wanted = one_hot(labels, n, last.shape[1], last.dtype)
+        costs = self._costs(last, z, wanted)
         if self.loss == "squared":
-            costs = ((last - wanted) ** 2).sum(axis=1)
             by_activation = 2 * (last - wanted)
             by_z = by_activation * last * (1 - last)
         else:
-            costs = surprise(z, wanted)
             by_activation = -wanted / np.maximum(last, np.finfo(last.dtype).tiny)
             by_z = last - wanted
         by_activations: list[Array] = [by_activation]
@@ -150,6 +149,18 @@ class Network:
             by_activations.append(by_before)
             by_z = by_before * (before * (1 - before) if self.activation == "sigmoid" else before > 0)
         return Gradients(float(costs.mean()), costs, by_activations[::-1], by_weights[::-1], by_biases[::-1])
+
+    def costs(self, x: Array, labels: NDArray[np.integer[Any]]) -> Array:
+        """The cost of each example [n], without the way back."""
+        activations, z = self._forward(x)
+        return self._costs(activations[-1], z, one_hot(labels, len(x), self.sizes[-1], z.dtype))
+
+    def with_parameters(self, parameters: Sequence[Array]) -> Network:
+        """The same network with other numbers, in the order of `parameters`."""
+        return Network(list(parameters[::2]), list(parameters[1::2]), self.activation, self.loss)
+
+    def _costs(self, last: Array, z: Array, wanted: Array) -> Array:
+        return ((last - wanted) ** 2).sum(axis=1) if self.loss == "squared" else surprise(z, wanted)
 
     def _forward(self, x: Array) -> tuple[list[Array], Array]:
         """All activations, and z of the last layer."""

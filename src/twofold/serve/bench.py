@@ -9,25 +9,25 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 
 from twofold.errors import Diverged
 from twofold.neuron.descent import Settings, Step, steps_per_epoch, train
-from twofold.neuron.images import Digits
-from twofold.neuron.network import Network
+from twofold.neuron.experiment import CONVOLUTIONAL, Plan, begin, usual_rate
+from twofold.neuron.images import Digits, Images
+from twofold.neuron.saved import AnyNetwork
 from twofold.neuron.scoring import score
 from twofold.serve.landscape import Slice, Trail, cut
 
-__all__ = ["ON_SLICE", "Bench", "Benches", "Choice", "Told"]
+__all__ = ["Bench", "Benches", "Choice", "Told"]
 
 T = TypeVar("T")
-HIDDEN = (16, 16)
 KEPT = 512  # costs, and accuracies, that are remembered of a descent
 TOLD = 12  # costs of one burst
-ON_SLICE = 250  # images whose mean cost is the height of the landscape
+ON_SLICE, ON_SLICE_OF_MAPS = 250, 50  # images whose mean cost is the height of the landscape; maps take longer
 RECENT = 100  # steps whose mean cost may not be twice what it was before the first
 
 Measure = tuple[int, float, float, float]  # after how many steps, held-out accuracy, its interval
@@ -35,18 +35,25 @@ Measure = tuple[int, float, float, float]  # after how many steps, held-out accu
 
 @dataclass(frozen=True)
 class Choice:
-    """What a network is before its first step."""
+    """What a network is before its first step. A convolutional one has its own activation and loss."""
 
     activation: str = "sigmoid"
     loss: str = "squared"
+    convolution: bool = False
     seed: int = 0
 
-    def begin(self, side: int) -> Network:
-        """The lecture's network as in the lecture; others with weights that suit their activation."""
-        lecture = (self.activation, self.loss) == ("sigmoid", "squared")
-        start = "normal" if lecture else "he" if self.activation == "relu" else "xavier"
-        return Network.initial((side**2, *HIDDEN, 10), self.seed, activation=self.activation, loss=self.loss,
-                               initialisation=start)  # fmt: skip
+    @property
+    def plan(self) -> Plan:
+        """The lecture's network as in the lecture; others with weights that suit their activation. The learning rate is
+        the usual one, and images are shown as they are."""
+        if self.convolution:
+            plan = replace(CONVOLUTIONAL, settings=replace(CONVOLUTIONAL.settings, decay=0.0, shift=0, seed=self.seed))
+        else:
+            lecture = (self.activation, self.loss) == ("sigmoid", "squared")
+            start = "normal" if lecture else "he" if self.activation == "relu" else "xavier"
+            plan = Plan(activation=self.activation, loss=self.loss, initialisation=start,
+                        settings=Settings(seed=self.seed))  # fmt: skip
+        return replace(plan, settings=replace(plan.settings, learning_rate=usual_rate(plan)))
 
 
 @dataclass(frozen=True)
@@ -70,9 +77,9 @@ class Bench:
         """Anew: what there was is gone."""
         with self.lock:
             self.take_turn()
-            self.choice, self.network = choice, choice.begin(self.digits.side)
+            self.choice, self.network = choice, begin(choice.plan, self.digits.side)
             self.velocity = [np.zeros_like(parameter) for parameter in self.network.parameters]
-            self.began = self.network.weights[0].copy()
+            self.began = self.network.parameters[0].copy()
             self.cost_before = self._cost(self.network)
             self.recent: deque[float] = deque(maxlen=RECENT)
             self.step, self.epoch = 0, 0.0
@@ -122,9 +129,15 @@ class Bench:
             like = self.network
         return steps, cut(np.stack(weights), lambda at: self._cost(_unflat(at, like)))
 
-    def _cost(self, network: Network) -> float:
-        images = self.digits.train[:ON_SLICE]
-        return network.gradients(images.pixels, images.labels).cost
+    @property
+    def on_slice(self) -> Images:
+        """The images whose mean cost is the height of the landscape."""
+        return self.digits.train[: ON_SLICE_OF_MAPS if self.choice.convolution else ON_SLICE]
+
+    def _cost(self, network: AnyNetwork) -> float:
+        images = self.on_slice
+        with np.errstate(over="ignore", invalid="ignore"):  # far from where the network is
+            return float(network.costs(images.pixels, images.labels).mean())
 
     def _going(self, settings: Settings) -> Iterator[Step]:
         """The descent that goes on, or, with other settings, one that goes on where it was."""
@@ -164,14 +177,14 @@ class Benches:
             return bench
 
 
-def _flat(network: Network) -> np.ndarray:
+def _flat(network: AnyNetwork) -> np.ndarray:
     return np.concatenate([parameter.ravel() for parameter in network.parameters])
 
 
-def _unflat(flat: np.ndarray, like: Network) -> Network:
+def _unflat(flat: np.ndarray, like: AnyNetwork) -> AnyNetwork:
     ends = np.cumsum([parameter.size for parameter in like.parameters])[:-1]
-    parts = [part.reshape(one.shape) for part, one in zip(np.split(flat, ends), like.parameters, strict=True)]
-    return Network(parts[::2], parts[1::2], like.activation, like.loss)
+    return like.with_parameters([part.reshape(one.shape).astype(one.dtype, copy=False)
+                                 for part, one in zip(np.split(flat, ends), like.parameters, strict=True)])  # fmt: skip
 
 
 def _means(before: int, costs: list[float]) -> list[tuple[int, float]]:

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from twofold.errors import Diverged
 from twofold.neuron.descent import Settings
-from twofold.serve.bench import ON_SLICE, Bench, Choice, Told
+from twofold.serve.bench import Bench, Choice, Told
 from twofold.serve.events import DONE, EventStream, event
 from twofold.serve.exhibit import Exhibit
 from twofold.serve.problems import Problem
@@ -44,8 +44,11 @@ def _own(asked: Own, exhibit: Exhibit) -> Begun:
         bench.take_turn()
         if asked.fresh:
             bench.begin(choice)
-        course = _course(bench, asked.example, bench.costs, bench.accuracies)
-        return {**course, "began": matrix(bench.began)}
+        course, usual = _course(bench, asked.example, bench.costs, bench.accuracies), bench.choice.plan.settings
+        return {
+            **course, "began": matrix(bench.began),
+            "usual": {"learning_rate": usual.learning_rate, "batch": usual.batch, "momentum": usual.momentum},
+        }  # fmt: skip
 
 
 async def train(http: HTTPRequest) -> Response:
@@ -120,7 +123,7 @@ def _landscape(bench: Bench) -> Slice:
     return {
         "xs": found.xs.tolist(), "ys": found.ys.tolist(), "costs": found.costs.tolist(),
         "path": [(float(x), float(y)) for x, y in found.path], "steps": steps, "share": found.share,
-        "images": min(ON_SLICE, len(bench.digits.train)),
+        "images": len(bench.on_slice),
         "parameters": sum(parameter.size for parameter in bench.network.parameters),
     }  # fmt: skip
 

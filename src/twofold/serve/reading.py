@@ -15,14 +15,12 @@ import numpy as np
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
-from twofold.neuron.convolution import ConvolutionalNetwork
-from twofold.neuron.descent import Settings
+from twofold.neuron.convolution import ConvolutionalNetwork, convolve, convolve_back, convolve_back_to_input, patches
 from twofold.neuron.images import Digits
 from twofold.neuron.network import Network
 from twofold.neuron.saved import AnyNetwork
-from twofold.neuron.scoring import score
 from twofold.serve import strokes, wire_digits
-from twofold.serve.exhibit import OWN, Exhibit
+from twofold.serve.exhibit import Exhibit
 from twofold.serve.problems import Problem
 from twofold.serve.receiving import read
 from twofold.serve.state import state_of
@@ -31,7 +29,7 @@ from twofold.serve.wire_digits import About, Look, Matrix, Question, Which
 __all__ = ["about", "answer", "look", "matrix", "network", "packed"]
 
 MOST_POINTS = 2000  # of a drawing
-DECIMALS = 4  # of a pixel, and of what a map holds in its place
+DECIMALS = 4  # of a pixel
 
 
 async def about(http: HTTPRequest) -> Response:
@@ -39,31 +37,28 @@ async def about(http: HTTPRequest) -> Response:
 
 
 def _about(exhibit: Exhibit) -> About:
-    digits, usual = exhibit.digits(), Settings()
+    digits = exhibit.digits()
     train, held_out = len(digits.train), len(digits.held_out)
-    networks: list[wire_digits.Kind] = [
-        {"name": name, "title": recipe.title, "told": recipe.told, "takes": recipe.takes}
-        for name, recipe in exhibit.recipes().items()
-    ]
-    networks.append({"name": OWN, "title": "yours", "told": "The one that you train under Learn.", "takes": "a moment"})
     return {
         "digits": {"name": digits.name, "side": digits.side, "train": train, "held_out": held_out},
-        "networks": networks,
-        "defaults": {"learning_rate": usual.learning_rate, "batch": usual.batch},
-        "code": {"forward": _code(Network._forward), "backward": _code(Network.gradients)},
+        "networks": exhibit.kinds(),
+        "code": {
+            "connected": {"forward": _code(Network._forward), "backward": _code(Network.gradients)},
+            "convolutional": {
+                "forward": _code(ConvolutionalNetwork._forward, convolve, patches),
+                "backward": _code(ConvolutionalNetwork.gradients, convolve_back, convolve_back_to_input),
+            },
+        },
     }  # fmt: skip
 
 
 async def network(http: HTTPRequest) -> Response:
     state = state_of(http)
     asked = await read(http, Which, state.settings)
-    if asked.network == OWN:
-        found = await state.exhibit.network(OWN, asked.client)
-        scored = await asyncio.to_thread(score, found, state.exhibit.digits().held_out)
-    else:
-        found, scored = await state.exhibit.taught(asked.network)
-    about_it = packed(found) if isinstance(found, Network) else _packed_convolution(found)
-    return JSONResponse({**about_it, "accuracy": [scored.accuracy, scored.low, scored.high], "held_out": scored.n})
+    shown = await state.exhibit.shown(asked.network, asked.client)
+    scored = shown.score
+    return JSONResponse({**packed(shown.network), "told": shown.told, "held_out": scored.n,
+                         "accuracy": [scored.accuracy, scored.low, scored.high]})  # fmt: skip
 
 
 async def answer(http: HTTPRequest) -> Response:
@@ -87,61 +82,56 @@ def _read(asked: Question, found: AnyNetwork, digits: Digits) -> Look:
         pixels = np.random.default_rng(asked.noise).random(digits.side**2)
     else:
         pixels = strokes.image(asked.strokes or [], digits.side).ravel()
-    if isinstance(found, Network):
-        return look(found, pixels, label, asked.example)
-    return _look_at_maps(found, pixels, label, asked.example)
+    return look(found, pixels, label, asked.example)
 
 
-def look(found: Network, pixels: np.ndarray, label: int | None, example: int | None, *, back: bool = False) -> Look:
+def look(found: AnyNetwork, pixels: np.ndarray, label: int | None, example: int | None, *, back: bool = False) -> Look:
     """One image [784] in a network, forward and, where asked for, `back` from the cost of reading it as its label."""
-    activations = [each[0] for each in found.forward(pixels[None])]
+    inputs, *layers = (each[0] for each in found.forward(pixels[None]))
+    maps, activations = _parted(layers)
+    before = [(maps or [inputs])[-1].ravel(), *activations]
+    connected = list(zip(found.parameters[::2], found.parameters[1::2], strict=True))[len(maps) :]
     told: Look = {
-        "pixels": _rounded(pixels), "label": label, "example": example,
-        "sums": [(weight @ before + bias).tolist()
-                 for weight, before, bias in zip(found.weights, activations, found.biases, strict=False)],
-        "activations": [each.tolist() for each in activations[1:]], "gradient": None,
+        "pixels": [*np.round(pixels.astype(np.float64), DECIMALS).tolist()], "label": label, "example": example,
+        "sums": [(weight @ a + bias).tolist() for (weight, bias), a in zip(connected, before, strict=False)],
+        "activations": [each.tolist() for each in activations], "maps": [matrix(each) for each in maps],
+        "gradient": None,
     }  # fmt: skip
     if back:
         by = found.gradients(pixels[None], np.array([label]))
+        by_maps, by_activations = _parted([each[0] for each in by.activations[-len(layers) :]])
         told["gradient"] = {
-            "cost": by.cost, "activations": [each[0].tolist() for each in by.activations[1:]],
+            "cost": by.cost, "maps": [matrix(each) for each in by_maps],
+            "activations": [each.tolist() for each in by_activations],
             "weights": [matrix(each) for each in by.weights], "biases": [each.tolist() for each in by.biases],
         }  # fmt: skip
     return told
 
 
-def _look_at_maps(found: ConvolutionalNetwork, pixels: np.ndarray, label: int | None, example: int | None) -> Look:
-    _, *maps, outputs = (each[0] for each in found.forward(pixels[None]))
+def _parted(layers: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Those that have maps [channels, height, width], and those that have neurons."""
+    return [each for each in layers if each.ndim > 1], [each for each in layers if each.ndim == 1]
+
+
+def packed(found: AnyNetwork) -> wire_digits.Network:
+    """A network over the wire."""
+    maps: list[list[int]] = []
+    if isinstance(found, ConvolutionalNetwork):
+        seen = found.forward(np.zeros((1, found.side**2)))[1:-1]
+        maps = [[*each.shape[1:], pool] for each, pool in zip(seen, found.pools, strict=True)]
+    sizes = found.sizes if isinstance(found, Network) else (found.side**2, len(found.bias))
     return {
-        "pixels": _rounded(pixels), "label": label, "example": example, "sums": [], "activations": [outputs.tolist()],
-        "gradient": None, "maps": [[_rounded(one.ravel()) for one in layer] for layer in maps],
-    }  # fmt: skip
-
-
-def _packed_convolution(found: ConvolutionalNetwork) -> wire_digits.Convolution:
-    maps = found.forward(np.zeros((1, found.side**2)))[1:-1]
-    first = found.kernels[0]
-    return {
-        "activation": found.activation, "loss": found.loss, "maps": [list(each.shape[1:]) for each in maps],
-        "kernels": matrix(first.reshape(len(first), -1)),
-    }  # fmt: skip
-
-
-def _rounded(values: np.ndarray) -> list[float]:
-    return list(np.round(values.astype(np.float64), DECIMALS).tolist())
-
-
-def packed(found: Network) -> wire_digits.Network:
-    return {
-        "sizes": list(found.sizes), "activation": found.activation, "loss": found.loss,
-        "weights": [matrix(each) for each in found.weights], "biases": [each.tolist() for each in found.biases],
+        "sizes": list(sizes), "maps": maps, "activation": found.activation, "loss": found.loss,
+        "weights": [matrix(each) for each in found.parameters[::2]],
+        "biases": [each.tolist() for each in found.parameters[1::2]],
     }  # fmt: skip
 
 
 def matrix(values: np.ndarray) -> Matrix:
-    rows, columns = values.shape
-    return {"shape": (rows, columns), "data": base64.b64encode(values.astype("<f4").tobytes()).decode("ascii")}
+    """An array as rows of numbers: all but its first axis are laid out one after the other."""
+    rows = values.reshape(len(values), -1)
+    return {"shape": rows.shape, "data": base64.b64encode(rows.astype("<f4").tobytes()).decode("ascii")}
 
 
-def _code(function: Any) -> str:
-    return textwrap.dedent(inspect.getsource(function))
+def _code(*functions: Any) -> str:
+    return "\n".join(textwrap.dedent(inspect.getsource(function)) for function in functions)

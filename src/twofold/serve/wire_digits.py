@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NotRequired
+from typing import Annotated, Literal
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -10,8 +10,8 @@ from typing_extensions import TypedDict
 from twofold.serve.wire import Wire
 
 __all__ = [
-    "About", "Asked", "Begun", "Convolution", "Course", "Gradient", "Kind", "Look", "Matrix", "Network", "Own", "Plan",
-    "Question", "Sizes", "Slice", "Train", "Which",
+    "About", "Asked", "Begun", "Course", "Gradient", "Kind", "Look", "Matrix", "Network", "Own", "Plan", "Question",
+    "Sizes", "Slice", "Train", "Usual", "Which",
 ]  # fmt: skip
 
 Part = Annotated[float, Field(ge=0, le=1)]
@@ -26,7 +26,7 @@ class Asked(Wire):
 
 
 class Which(Asked):
-    network: str = Field(max_length=64)
+    network: str = Field(max_length=1024)
 
 
 class Question(Which):
@@ -40,6 +40,7 @@ class Question(Which):
 class Plan(Wire):
     activation: Literal["sigmoid", "relu"] = "sigmoid"
     loss: Literal["squared", "cross-entropy"] = "squared"
+    convolution: Annotated[bool, Field(description="With ReLU and cross-entropy, whatever stands above.")] = False
     seed: Index = 0
 
 
@@ -66,44 +67,53 @@ class Matrix(TypedDict):
 
 
 class Gradient(TypedDict):
-    """Of one example's cost. Layers count from the first that has weights."""
+    """Of one example's cost, and like what it is the gradient of: layers that have maps stand in `maps`."""
 
     cost: float
     activations: list[list[float]]
+    maps: list[Matrix]
     weights: list[Matrix]
     biases: list[list[float]]
 
 
 class Look(TypedDict):
+    """Layers count from the first that has weights; `sums` and `activations` are of those that are fully connected."""
+
     pixels: list[float]
     label: int | None
     example: int | None
     sums: list[list[float]]
     activations: list[list[float]]
+    maps: list[Matrix]  # of each convolution: a row for each map, [channels, height · width]
     gradient: Gradient | None
-    maps: NotRequired[list[list[list[float]]]]  # of a convolutional network: layer, map, row by row
 
 
 class Network(TypedDict):
-    sizes: list[int]
+    """A matrix of weights has a row for each neuron or, in a convolution, for each map that it makes."""
+
+    sizes: list[int]  # pixels, and the neurons of each layer that is fully connected
+    maps: list[list[int]]  # channels, height, width, and how many pixels each way become one, of each convolution
     activation: str
     loss: str
     weights: list[Matrix]
     biases: list[list[float]]
 
 
-class Convolution(TypedDict):
-    activation: str
-    loss: str
-    maps: list[list[int]]  # channels, height, width of each layer's
-    kernels: Matrix  # of the first layer, a row each
-
-
 class Kind(TypedDict):
+    """A network that can be asked. `wait` is what happens before it can be."""
+
     name: str
     title: str
-    told: str
-    takes: str
+    wait: str
+    saved: bool
+
+
+class Usual(TypedDict):
+    """How a network is usually trained."""
+
+    learning_rate: float
+    batch: int
+    momentum: float
 
 
 class Sizes(TypedDict):
@@ -116,8 +126,7 @@ class Sizes(TypedDict):
 class About(TypedDict):
     digits: Sizes
     networks: list[Kind]
-    defaults: dict[str, float]
-    code: dict[str, str]
+    code: dict[str, dict[str, str]]  # by kind of network, and by what it does
 
 
 class Course(TypedDict):
@@ -136,6 +145,7 @@ class Begun(Course):
     """All of it, with the weights of the first layer that it began with."""
 
     began: Matrix
+    usual: Usual
 
 
 class Slice(TypedDict):

@@ -1,14 +1,17 @@
 // The first view: what is drawn on the pad, what the network makes of it while it is drawn, and how sure it is.
 
-import { ConvolutionView } from "./convolution.js";
-import { NetworkView } from "./network.js";
+import { formOf, viewOf } from "./convolution.js";
 import { NeuronView } from "./neuron.js";
 import { Pad } from "./pad.js";
-import { unpack } from "./matrices.js";
+import { unpack, unpackLook } from "./matrices.js";
 import { explanation } from "./words.js";
 import { choice, h, percent, press } from "../dom.js";
 
 const QUIET = 900; // ms without a change before the answer is said aloud
+const LEGENDS = [
+  "From left to right: what the network sees, its neurons, its ten outputs. The more active a neuron, the more ink it has. A line is what one neuron adds to the next, weight × activation: orange pushes it up, blue down.",
+  "From the image at the top to the second convolution at the bottom. The stronger what a map holds in a place, the more ink is there. A kernel is orange above zero and blue below.",
+];
 
 export class DrawView {
   constructor(page) {
@@ -23,14 +26,15 @@ export class DrawView {
     this.about = h("p", { class: "note figures" });
     this.neuron = new NeuronView();
     this.place = h("div", { class: "net-place" });
+    this.legend = h("p", { class: "note" });
+    this.explained = h("div");
     const presses = h("p", { class: "presses" }, press("Undo", () => this.pad.undo()), press("Clear", () => this.pad.clear()),
       press("A held-out image", () => this.put({ example: Math.floor(Math.random() * page.about.digits.held_out) })),
       press("Noise", () => this.put({ noise: Math.floor(Math.random() * 2 ** 31) })));
     this.element = h("div", { class: "views draw" },
       h("section", { class: "hand", "aria-label": "The pad" }, this.pad.canvas, presses, h("div", { class: "told" }, this.answer, this.sure), this.pad.keys),
-      h("section", { class: "mind", "aria-label": "The network" }, this.kinds, this.about, this.place, h("p", { class: "note" },
-        this.legend = h("span", {}, "From left to right: what the network sees, its neurons, its ten outputs. The more active a neuron, the more ink it has. A line is what one neuron adds to the next, weight × activation: orange pushes it up, blue down."))), this.neuron.element,
-      h("section", { class: "explained" }, h("h2", {}, "What am I looking at?"), explanation("reading", page.about)));
+      h("section", { class: "mind", "aria-label": "The network" }, this.kinds, this.about, this.place, this.legend), this.neuron.element,
+      h("section", { class: "explained" }, h("h2", {}, "What am I looking at?"), this.explained));
   }
 
   async open() {
@@ -42,27 +46,46 @@ export class DrawView {
   colours() { this.pad.draw(); this.draw(); }
 
   async use(name) {
-    const { about } = this.page;
+    const before = [this.page.network, this.network, this.about.textContent];
     this.page.network = name;
     this.network = null;
-    sessionStorage.setItem("twofold-digits-network", name);
-    this.kinds.replaceChildren(choice("network", "Which network answers", about.networks.map((one) => [one.name, one.title]), name, (other) => this.page.attempt(() => this.use(other))));
-    const known = about.networks.find((one) => one.name === name);
-    this.about.textContent = `${known.told} Being trained on ${about.digits.train.toLocaleString("en")} images, which takes ${known.takes}…`;
-    const told = await this.page.server.json("digits/network", { body: { client: this.page.client, network: name } });
-    if (this.page.network !== name) return; // another was asked for meanwhile
-    this.network = told.maps ? told : unpack(told);
-    this.neuron.element.hidden = this.legend.hidden = Boolean(told.maps);
-    const { accuracy: [rate, low, high], held_out: n } = told;
-    this.about.textContent = `${known.told} It reads ${percent(rate)} of ${n.toLocaleString("en")} held-out images rightly (95 % interval ${percent(low)} to ${percent(high)}; chance 10 %). Your hand is not one of theirs: expect less.`;
-    if (told.maps) {
-      this.net = new ConvolutionView(told);
-      this.place.replaceChildren(this.net.element);
-    } else if (this.net?.sizes?.join() !== told.sizes.join()) {
-      this.net = new NetworkView(told.sizes, (layer, i) => this.look && this.neuron.show(this.network, this.look, layer, i));
-      this.place.replaceChildren(this.net.element);
+    this.offer(name);
+    this.about.textContent = this.page.about.networks.find((one) => one.name === name).wait;
+    let told;
+    try {
+      told = await this.page.server.json("digits/network", { body: { client: this.page.client, network: name } });
+    } catch (error) { // what there was stays
+      if (this.page.network === name) {
+        [this.page.network, this.network, this.about.textContent] = before;
+        this.offer(this.page.network);
+      }
+      throw error;
     }
+    if (this.page.network !== name) return; // another was asked for meanwhile
+    sessionStorage.setItem("twofold-digits-network", name);
+    this.page.tell("");
+    this.network = unpack(told);
+    const { accuracy: [rate, low, high], held_out: n } = told, form = formOf(told);
+    this.about.textContent = `${told.told} It reads ${percent(rate)} of ${n.toLocaleString("en")} held-out images rightly (95 % interval ${percent(low)} to ${percent(high)}; chance 10 %). Your hand is not one of theirs: expect less.`;
+    if (this.form !== form) {
+      this.form = form;
+      this.net = viewOf(told, () => this.look && this.network && this.neuron.show(this.net, this.network, this.look));
+      this.place.replaceChildren(this.net.element);
+      this.legend.textContent = LEGENDS[Number(told.maps.length > 0)];
+      this.explained.replaceChildren(explanation("reading", this.page.about, this.network));
+    }
+    this.look = null;
     await this.ask();
+  }
+
+  /** What can be asked: networks that the server teaches, one's own, and what was saved, the newest first. */
+  offer(name) {
+    const ask = (other) => this.page.attempt(() => this.use(other)), { networks } = this.page.about, saved = networks.filter((one) => one.saved);
+    const few = choice("network", "Which network answers", networks.filter((one) => !one.saved).map((one) => [one.name, one.title]), name, ask);
+    const option = (one) => h("option", { value: one.name }, one.title), select = h("select", { "aria-label": "A saved network", onchange: () => select.value && ask(select.value) }, h("option", { value: "" }, "saved…"), ...saved.map(option));
+    select.value = saved.some((one) => one.name === name) ? name : "";
+    if (saved.length) few.append(select);
+    this.kinds.replaceChildren(few);
   }
 
   async put(question) {
@@ -80,7 +103,7 @@ export class DrawView {
         this.again = false;
         const { question } = this, { network } = this.page;
         const look = await this.page.server.json("digits/answer", { body: { client: this.page.client, network, ...question } });
-        if (network === this.page.network && (question === this.question || question.strokes)) { this.look = look; this.draw(); }
+        if (network === this.page.network && (question === this.question || question.strokes)) { this.look = unpackLook(look); this.draw(); }
       } while (this.again);
       this.page.tell("");
     } catch (error) {
@@ -92,12 +115,10 @@ export class DrawView {
 
   draw() {
     const { look, net, network } = this;
-    if (!look || !net || !network || Boolean(look.maps) !== Boolean(network.maps)) return;
+    if (!look || !network) return;
     net.forward(look, network);
-    if (!network.maps) {
-      net.suggest(look.activations[0]);
-      this.neuron.show(network, look, ...net.chosen);
-    }
+    net.suggest(look.maps.length ? look.maps[0].sums() : look.activations[0]);
+    this.neuron.show(net, network, look);
     const outputs = look.activations.at(-1), [first, second] = [...outputs.keys()].sort((a, b) => outputs[b] - outputs[a]);
     const paper = !look.pixels.some((value) => value > 0);
     this.answer.textContent = paper ? "" : String(first);

@@ -1,12 +1,13 @@
-// The network as it is: the input, every neuron, and the lines between. A neuron is chosen by pointing at it or with the
-// arrow keys. `forward` shows what each adds to the next, `backward` what wants to become more or less.
+// The network as it is: the input, every neuron, and the lines between. `forward` shows what each adds to the next,
+// `backward` what wants to become more or less.
 
+import { Chooser } from "./chosen.js";
 import { colour, largest, paint, signed } from "./colours.js";
 import { h } from "../dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const HIGH = 368, XS = [150, 290, 430], INPUT = 112, RADIUS = 9, BAR = 86;
-const KEYS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
+const HIGH = 368, FIRST = 150, LAST = 430, INPUT = 112, BAR = 86, MARGIN = 14;
+const MOST = 40; // neurons that are drawn of a layer
 
 export function svg(name, attributes = {}, ...children) {
   const made = document.createElementNS(SVG, name);
@@ -15,80 +16,58 @@ export function svg(name, attributes = {}, ...children) {
   return made;
 }
 
-export const nameOf = (layer, i, last) => (layer === last ? `the output for ${i}` : `neuron ${i + 1} of hidden layer ${layer}`);
-
-export class NetworkView {
-  /** `looked(layer, i)` is called when another neuron is chosen; layers count from 1, the first with weights. */
+export class NetworkView extends Chooser {
   constructor(sizes, looked) {
-    this.sizes = sizes;
-    this.looked = looked;
+    super(looked);
+    this.shown = sizes.map((width) => Math.min(width, MOST));
     this.last = sizes.length - 1;
-    this.chosen = [1, 0];
-    this.free = true; // until a reader has chosen a neuron
     this.input = h("canvas", { class: "pixels input", role: "img", "aria-label": "What the network sees" });
     this.lines = svg("g", { "aria-hidden": "true" });
     this.svg = svg("svg", { class: "network", viewBox: `${INPUT} 0 ${560 - INPUT} ${HIGH}`, tabindex: 0, role: "listbox", "aria-label": "The network's neurons; arrow keys go from one to the next" });
     const wires = svg("g", { class: "wires", "aria-hidden": "true" });
     this.svg.append(wires, this.lines);
     this.edges = [];
-    this.neurons = sizes.slice(1).map((width, l) => Array.from({ length: width }, (_, i) => this.neuron(l + 1, i)));
-    this.neurons[0].forEach((_, i) => wires.append(svg("line", { x1: INPUT, y1: HIGH / 2, x2: XS[0], y2: this.y(1, i) })));
+    this.neurons = this.shown.slice(1).map((width, l) => Array.from({ length: width }, (_, i) => this.neuron(l + 1, i)));
+    this.neurons[0].forEach((_, i) => wires.append(svg("line", { x1: INPUT, y1: HIGH / 2, x2: this.x(1), y2: this.y(1, i) })));
     for (let layer = 2; layer <= this.last; layer += 1) {
-      this.edges[layer] = Array.from({ length: sizes[layer] }, (_, to) => Array.from({ length: sizes[layer - 1] }, (_, from) => {
-        const line = svg("line", { x1: XS[layer - 2], y1: this.y(layer - 1, from), x2: XS[layer - 1], y2: this.y(layer, to) });
+      this.edges[layer] = Array.from({ length: this.shown[layer] }, (_, to) => Array.from({ length: this.shown[layer - 1] }, (_, from) => {
+        const line = svg("line", { x1: this.x(layer - 1), y1: this.y(layer - 1, from), x2: this.x(layer), y2: this.y(layer, to) });
         this.lines.append(line);
         return line;
       }));
     }
-    this.svg.addEventListener("keydown", (event) => {
-      const move = KEYS[event.key];
-      if (!move) return;
-      event.preventDefault();
-      const [layer, i] = this.chosen, goal = Math.max(1, Math.min(this.last, layer + move[0]));
-      const moved = goal === layer ? i + move[1] : Math.round(i * (sizes[goal] - 1) / Math.max(1, sizes[layer] - 1));
-      this.choose(goal, Math.max(0, Math.min(sizes[goal] - 1, moved)));
-    });
     this.element = h("div", { class: "net" }, this.input, this.svg);
-    this.choose(1, 0, false);
+    const left = sizes.slice(1, -1).flatMap((width, l) => (width > MOST ? [`${MOST} of the ${width.toLocaleString("en")} neurons of hidden layer ${l + 1}`] : []));
+    if (left.length) this.element.append(h("p", { class: "note" }, `Drawn are the first ${left.join(", the first ")}.`));
+    this.listen(this.svg, this.shown.slice(1));
   }
 
-  y(layer, i) {
-    return HIGH / 2 + (i - (this.sizes[layer] - 1) / 2) * (layer === this.last ? 36 : 22.6);
-  }
+  name(layer, i) { return layer === this.last ? `the output for ${i}` : `neuron ${i + 1} of hidden layer ${layer}`; }
+  option(layer, i) { return this.neurons[layer - 1][i].group; }
+
+  x(layer) { return this.last === 1 ? LAST : FIRST + (layer - 1) / (this.last - 1) * (LAST - FIRST); }
+  apart(layer) { return Math.min(layer === this.last ? 36 : 22.6, (HIGH - 2 * MARGIN) / Math.max(1, this.shown[layer] - 1)); }
+  y(layer, i) { return HIGH / 2 + (i - (this.shown[layer] - 1) / 2) * this.apart(layer); }
 
   neuron(layer, i) {
-    const x = XS[layer - 1], y = this.y(layer, i), output = layer === this.last;
-    const made = { ring: svg("circle", { class: "ring", cx: x, cy: y, r: RADIUS + 3 }), body: svg("circle", { class: "body", cx: x, cy: y, r: RADIUS }) };
-    made.group = svg("g", { class: "neuron", role: "option", id: `neuron-${layer}-${i}` }, svg("circle", { class: "reach", cx: x, cy: y, r: 12 }), made.ring, made.body);
+    const x = this.x(layer), y = this.y(layer, i), output = layer === this.last, r = Math.min(9, 0.42 * this.apart(layer));
+    const made = { ring: svg("circle", { class: "ring", cx: x, cy: y, r: r * 4 / 3 }), body: svg("circle", { class: "body", cx: x, cy: y, r }) };
+    made.group = svg("g", { class: "neuron", role: "option", id: `neuron-${layer}-${i}` }, svg("circle", { class: "reach", cx: x, cy: y, r: r * 4 / 3 }), made.ring, made.body);
     if (output) {
       made.bar = svg("rect", { class: "bar", x: x + 34, y: y - 5, height: 10, width: 0 });
       made.value = svg("text", { x: x + 38 + BAR, y: y + 4.5, "text-anchor": "end" });
       made.group.append(svg("rect", { class: "reach", x: x + 12, y: y - 16, width: 118, height: 32 }), svg("text", { class: "digit", x: x + 22, y: y + 5.5, "text-anchor": "middle" }, String(i)), made.bar, made.value);
     }
-    for (const kind of ["pointerenter", "pointerdown"]) made.group.addEventListener(kind, () => this.choose(layer, i));
-    this.svg.append(made.group);
+    this.svg.append(this.pointed(made.group, layer, i));
     return made;
   }
 
-  choose(layer, i, tell = true) {
-    const [before, old] = this.chosen;
-    this.neurons[before - 1][old].group.setAttribute("aria-selected", "false");
-    this.neurons[before - 1][old].group.classList.remove("chosen");
-    for (const line of this.edges[before]?.[old] ?? []) line.classList.remove("chosen");
-    this.chosen = [layer, i];
-    const { group } = this.neurons[layer - 1][i];
-    group.setAttribute("aria-selected", "true");
-    group.classList.add("chosen");
-    for (const line of this.edges[layer]?.[i] ?? []) { line.classList.add("chosen"); this.lines.append(line); }
-    this.svg.setAttribute("aria-activedescendant", group.id);
-    if (!tell) return;
-    this.free = false;
-    this.looked(layer, i);
-  }
-
-  /** Where nobody has chosen, the neuron of hidden layer 1 that has most to say. */
-  suggest(values) {
-    if (this.free) this.choose(1, values.indexOf(Math.max(...values)), false);
+  mark(layer, i, on) {
+    super.mark(layer, i, on);
+    for (const line of this.edges[layer]?.[i] ?? []) {
+      line.classList.toggle("chosen", on);
+      if (on) this.lines.append(line); // over the others
+    }
   }
 
   /** A look at an example: its pixels, and the activations of each layer. */
@@ -97,10 +76,10 @@ export class NetworkView {
     const { activations } = look, outputs = activations.at(-1);
     activations.forEach((values, l) => {
       const most = network.activation === "relu" && l < this.last - 1 ? largest(values) : 1;
-      values.forEach((value, i) => {
+      values.slice(0, MOST).forEach((value, i) => {
         const { group, body, bar, value: number } = this.neurons[l][i];
         body.style.fill = colour("ink", value, most);
-        group.setAttribute("aria-label", `${nameOf(l + 1, i, this.last)}: activation ${value.toFixed(3)}`);
+        group.setAttribute("aria-label", `${this.name(l + 1, i)}: activation ${value.toFixed(3)}`);
         if (bar) {
           bar.setAttribute("width", Math.max(0, Math.min(1, value)) * (BAR - 46));
           number.textContent = value.toFixed(2);

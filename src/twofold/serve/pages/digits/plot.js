@@ -59,7 +59,7 @@ export class Curve {
     this.svg.replaceChildren();
     if (!width) return;
     this.svg.setAttribute("viewBox", `0 0 ${width} ${HIGH}`);
-    this.high = this.most ?? Math.max(1e-9, ...points.map((point) => point[3] ?? point[1])) * 1.06;
+    this.high = this.most ?? (points.length ? Math.max(1e-9, ...points.map((point) => point[3] ?? point[1])) * 1.06 : 1);
     const put = (name, attributes, text = "") => this.svg.appendChild(svg(name, attributes, text));
     for (const value of ticks(0, this.high, 4)) {
       put("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: this.y(value), y2: this.y(value) });
@@ -118,9 +118,8 @@ export class Landscape {
 
   clear() {
     this.slice = null;
-    this.copy.hidden = true;
-    this.scale.replaceChildren();
-    this.svg.replaceChildren();
+    this.copy.hidden = this.scale.hidden = true;
+    this.svg.setAttribute("hidden", "");
     this.caption.textContent = "It is drawn when there is a way to show: train, and look.";
   }
 
@@ -148,7 +147,8 @@ export class Landscape {
     this.svg.setAttribute("aria-label", `Costs from ${signed(low, false)} to ${signed(high, false)} in a plane; the way goes from step ${steps[0]} to step ${steps.at(-1)}`);
     this.scale.replaceChildren(h("span", {}, `cost ${signed(low, false)}`), h("span", {}, signed(Math.sqrt(low * high), false)), h("span", {}, signed(high, false)));
     this.caption.textContent = `Colour, by its logarithm: the mean cost of ${slice.images} training images, with the ${slice.parameters.toLocaleString("en")} weights and biases at ${n} × ${n} places of one plane. The white line is the way from step ${steps[0].toLocaleString("en")} (open) to step ${steps.at(-1).toLocaleString("en")} (full); ${(100 * slice.share).toFixed(0)} % of its movement lies in the plane, which goes through its end. Off its end the line only casts its shadow here.`;
-    this.copy.hidden = false;
+    this.copy.hidden = this.scale.hidden = false;
+    this.svg.removeAttribute("hidden");
   }
 
   read({ clientX, clientY }) {
