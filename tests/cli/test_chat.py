@@ -392,7 +392,8 @@ def test_what_was_said_before_and_the_calls_are_in_the_label(talk, tmp_path):
     (pair,) = preferences.read(tmp_path / "l.jsonl")
     assert [message.role for message in (*pair.prompt, *pair.rejected)] == [
         "system", "user", "assistant", "tool", "assistant"]  # fmt: skip
-    assert (talk.turns[-1].text, talk.turns[-1].calls) == ("Six.", [])
+    assert pair.chosen == (*pair.rejected[:2], Message("assistant", "Six."))  # the call was right, what it said was not
+    assert (talk.turns[-1].text, talk.turns[-1].calls) == ("Six.", calls)
     talk.save(tmp_path / "talk.json")
     assert "entry" not in (tmp_path / "talk.json").read_text()
 

@@ -169,7 +169,8 @@ def test_an_answer_that_is_flagged_in_the_chat_is_kept_and_taken_back(kept_chat)
     entry = post(http, "flag", verdict="corrected", prompt=ASKED, answer=ANSWER, text="Six.", model="tiny")["entry"]
     (pair,) = preferences.read(out)
     assert [message.role for message in pair.rejected] == ["assistant", "tool", "assistant"]
-    assert pair.rejected[0].tool_calls[0].arguments == {"expression": "2*3"} and pair.chosen[0].content == "Six."
+    assert pair.rejected[0].tool_calls[0].arguments == {"expression": "2*3"} and pair.chosen[-1].content == "Six."
+    assert pair.chosen[:-1] == pair.rejected[:-1]
     assert post(http, "back", entry=entry) == {"task": None} and out.read_text() == ""
 
 

@@ -130,7 +130,7 @@ class Talk:
         entry = self.labels.add(verdict)
         self.labels.take_back(self.turns[-1].entry)
         if text:
-            self.turns[-1] = Turn("assistant", text)
+            self.turns[-1] = Turn("assistant", text, self.turns[-1].calls)
         self.turns[-1].entry = entry
         return self.labels.path
 

@@ -5,7 +5,7 @@
     both bad, skipped    two answers  {"prompt", "answers"}: kept and counted, learned from by nobody
     good                 an answer    {"messages"}: `conversation_files.read`, twofold finetune
     bad                  an answer    {"prompt", "answers"}
-    corrected            an answer    a comparison, with the correction as the chosen one; and a conversation with it
+    corrected            an answer    a comparison, with the corrected one as the chosen; and a conversation with it
     written              no answer    {"messages"}
 
 `labels` says of each who gave it (by), when, and of which task. What belongs to one verdict has one `entry`, by which
@@ -77,10 +77,16 @@ class Verdict:
         if (self.given in TEXTS) != bool(self.text.strip()):
             raise ConfigError("an answer that is written or corrected has a text; write one, or skip")
 
+    @property
+    def whole(self) -> Messages:
+        """The answer that was written. A correction is of the text, so the calls before it stay as they were."""
+        calls = self.answers[0][:-1] if self.given == "corrected" else ()
+        return (*calls, Message("assistant", self.text)) if self.text else ()
+
     def records(self, entry: str) -> list[Record]:
         """The lines that say it. Raises ConfigError where messages are not in an order that can be."""
         labels = {"entry": entry, "by": self.by, "when": self.when, "verdict": self.given, **(self.about or {})}
-        whole = (Message("assistant", self.text),) if self.text else ()
+        whole = self.whole
         for answer in (*self.answers, *([whole] if whole else [])):
             check(self.prompt, answer)
         if self.given in ("first", "second"):

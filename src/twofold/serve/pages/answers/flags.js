@@ -18,7 +18,8 @@ export async function flag(chat, turn, verdict) {
   if (turn.verdict) await keep(chat, turn, { verdict, ...await said(chat.talk, turn) });
 }
 
-/** A field in place of the answer; what is written there becomes an answer beside it, from which the conversation goes on. */
+/** A field in place of the answer's text; what is written there becomes an answer beside it, from which the conversation goes on.
+    The calls before it stay as they were. */
 export function correct(chat, turn) {
   const view = chat.views.get(turn.id), before = [...view.element.childNodes];
   const field = h("textarea", { value: turn.text, "aria-label": "What the answer should be", rows: Math.min(16, turn.text.split("\n").length + 2), onkeydown: (event) => {
@@ -29,13 +30,13 @@ export function correct(chat, turn) {
   const done = async (text) => {
     view.element.replaceChildren(...before);
     if (!text?.trim() || text.trim() === turn.text.trim()) return;
-    const made = add(chat.talk, turn.parent, "assistant", text.trim(), { corrects: turn.id, tokens: [] });
+    const made = add(chat.talk, turn.parent, "assistant", text.trim(), { corrects: turn.id, tokens: [], ...(turn.calls && { calls: turn.calls }) });
     chat.target = null;
     chat.drawThread();
     await shown(chat, "Corrected.");
     await keep(chat, made, { verdict: "corrected", ...await said(chat.talk, turn), text: made.text });
   };
-  view.element.replaceChildren(before[0], field, h("p", { class: "presses" }, press("Keep the correction", () => chat.flags(() => done(field.value))), press("Cancel", () => done(null)),
+  view.element.replaceChildren(before[0], before[1], field, h("p", { class: "presses" }, press("Keep the correction", () => chat.flags(() => done(field.value))), press("Cancel", () => done(null)),
     h("span", { class: "note" }, "Ctrl+Enter keeps it")));
   field.focus();
 }
@@ -85,7 +86,7 @@ async function records(talk, turn, name) {
   const labels = { by: name, when: new Date(turn.flagged ?? turn.when).toISOString(), entry: `${talk.id}-${turn.id}` }, source = "labels";
   const wrong = turn.corrects && talk.turns.find((one) => one.id === turn.corrects);
   if (wrong) {
-    const { prompt, answer, model } = await said(talk, wrong), chosen = [{ role: "assistant", content: turn.text }], all = { source, labels: { ...labels, verdict: "corrected", model } };
+    const { prompt, answer, model } = await said(talk, wrong), { answer: chosen } = await said(talk, turn), all = { source, labels: { ...labels, verdict: "corrected", model } };
     return [{ prompt, chosen, rejected: answer, ...all }, { messages: [...prompt, ...chosen], ...all }];
   }
   if (!turn.verdict) return [];
