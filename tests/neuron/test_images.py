@@ -45,6 +45,23 @@ def test_mnists_own_files_give_back_what_was_written(tmp_path, gz, dot):
     assert (digits.name, digits.side) == (tmp_path.name, 28)
 
 
+def test_the_whole_of_mnist_has_room(tmp_path):
+    """Files of the size of MNIST's own: 60,000 and 10,000 images. The number of an image stands in its first pixels."""
+    counted = np.arange(70_000, dtype=">u4").view(np.uint8).reshape(-1, 4)
+    pictures = np.zeros((70_000, 28, 28), np.uint8)
+    pictures[:, 0, :4] = counted
+    labels = (np.arange(70_000) % 10).astype(np.uint8)
+    write(tmp_path, "train", pictures[:60_000], labels[:60_000])
+    write(tmp_path, "t10k", pictures[60_000:], labels[60_000:], ".gz")
+    assert (tmp_path / "train-images-idx3-ubyte").stat().st_size == 47_040_016
+    digits = load(tmp_path)
+    assert (len(digits.train), len(digits.held_out), digits.side) == (60_000, 10_000, 28)
+    for part, first in ((digits.train, 0), (digits.held_out, 60_000)):
+        back = np.round(part.pixels[:, :4] * 255).astype(np.uint8)
+        np.testing.assert_array_equal(back, counted[first : first + len(part)])
+        np.testing.assert_array_equal(part.labels, labels[first : first + len(part)])
+
+
 def test_without_images_to_measure_on_a_fifth_is_held_out_by_hash(tmp_path):
     pictures, labels = invented(100)
     write(tmp_path, "train", pictures, labels)
@@ -152,6 +169,16 @@ def test_a_place_without_images_says_what_is_missing(tmp_path):
     with pytest.raises(SourceError, match="is no folder"):
         load(tmp_path / "nowhere")
     with pytest.raises(SourceError, match="holds no train-images-idx3-ubyte"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("part", ["train", "t10k"])
+@pytest.mark.parametrize("kind", ["images", "labels"])
+def test_one_file_of_two_is_not_passed_over(tmp_path, part, kind):
+    write(tmp_path, "train", *invented())
+    write(tmp_path, "t10k", *invented(9))
+    next(tmp_path.glob(f"{part}-{kind}*")).unlink()
+    with pytest.raises(SourceError, match=f"and not the {kind} that belong to it"):
         load(tmp_path)
 
 

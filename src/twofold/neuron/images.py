@@ -141,14 +141,17 @@ def _from_folder(folder: Path) -> Digits:
 
 
 def _pair(folder: Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
-    """Images [n, side · side] and labels [n], or None where one of the two is not there."""
+    """Images [n, side · side] and labels [n], or None where neither is there."""
     images, labels = (
         next((path for dot in "-." for gz in ("", ".gz")
               if (path := folder / f"{part}-{kind}{dot}idx{axes}-ubyte{gz}").is_file()), None)
         for kind, axes in (("images", 3), ("labels", 1))
     )  # fmt: skip
-    if images is None or labels is None:
+    if images is None and labels is None:
         return None
+    if images is None or labels is None:
+        missing = "images" if images is None else "labels"
+        raise SourceError(f"{folder} holds only one file for {part}, and not the {missing} that belong to it; add them")
     pixels = read_idx(images, 3)
     if pixels.shape[1] != pixels.shape[2]:
         raise FileFormatError(f"{images} holds images of {pixels.shape[1]} × {pixels.shape[2]}; they must be square")
@@ -156,7 +159,9 @@ def _pair(folder: Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]
 
 
 def _images(pixels: NDArray[np.uint8], labels: NDArray[np.uint8], most: int) -> Images:
-    return Images((pixels / most).astype(np.float32), labels.astype(np.int64))
+    scaled = pixels.astype(np.float32)
+    scaled /= np.float32(most)  # in place: MNIST has 188 MB
+    return Images(scaled, labels.astype(np.int64))
 
 
 def _hold_out(name: str, pixels: NDArray[np.uint8], labels: NDArray[np.uint8], most: int) -> Digits:
