@@ -53,3 +53,26 @@ def test_steps_that_were_chosen_mind_no_clock(corpus):
 def test_a_choice_that_a_recipe_has_not_is_refused(corpus):
     with pytest.raises(ConfigError, match="n_layer'"):
         planned(Wishes(choices={"model.n_layer": 2}), machine(), corpus)
+
+
+@pytest.mark.parametrize("minutes", [1.0, 8.0, 60.0])
+def test_the_stages_share_the_minutes_and_the_assistants_part_shrinks_with_time(corpus, minutes):
+    recipe, _ = planned(Wishes(("mine",), minutes, ("auto",)), machine(), corpus)
+    assert recipe.minutes + recipe.assistant.minutes == pytest.approx(minutes)
+    assert recipe.assistant.minutes <= recipe.minutes and (recipe.assistant.minutes < 0.3 * minutes) is (minutes > 30)
+
+
+def test_conversations_fit_the_text_unless_they_were_named(corpus):
+    def learned(sources, *conversations):
+        assistant = planned(Wishes(sources, 8.0, conversations), machine(), corpus)[0].assistant
+        return assistant and assistant.data
+
+    assert learned(("almanac",), "auto") == learned(("mine", "factbook"), "auto") == ("almanac",)
+    assert learned(("mine",), "auto") == ("everyday", "text")
+    assert learned(("mine",), "chats.jsonl", "auto") == ("chats.jsonl", "everyday", "text")
+    assert learned(("mine",)) is None
+
+
+def test_steps_that_were_chosen_hold_for_both_stages(corpus):
+    recipe, _ = planned(Wishes(("mine",), 8.0, ("auto",), choices={"train.schedule.steps": 7}), machine(), corpus)
+    assert recipe.assistant.steps == 7

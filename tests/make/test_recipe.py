@@ -10,6 +10,7 @@ from twofold.model.config import ModelConfig
 from twofold.train.optimiser_settings import OptimiserSettings
 from twofold.train.schedule import Schedule
 from twofold.train.settings import TrainSettings
+from twofold.tune.settings import TuneSettings
 
 MODEL = ModelConfig(vocab_size=300, n_layers=1, d_model=16, n_heads=2)
 
@@ -19,7 +20,8 @@ MODEL = ModelConfig(vocab_size=300, n_layers=1, d_model=16, n_heads=2)
 def test_reading_undoes_writing(tmp_path_factory, revisions, lr, mix):
     path = tmp_path_factory.mktemp("recipe") / "recipe.toml"
     settings = TrainSettings(schedule=Schedule(60, revisions=tuple(revisions)), optimiser=OptimiserSettings(lr=lr))
-    recipe = Recipe(("almanac", "a/folder"), MODEL, 5.0, mix, train=settings)
+    assistant = TuneSettings(("almanac",), revisions=tuple(revisions)) if revisions else None
+    recipe = Recipe(("almanac", "a/folder"), MODEL, 5.0, mix, train=settings, assistant=assistant)
     write(path, recipe)
     assert read(path) == recipe and read(path).hash == recipe.hash
 
@@ -35,6 +37,8 @@ def test_another_recipe_has_another_hash():
     'sources = ["a"]\n[model]\nvocab_size = 300\nn_layers = 1\nd_model = 9\nn_heads = 2',
     'sources = ["a"]\n[model]\nvocab_size = true\nn_layers = 1\nd_model = 8\nn_heads = 2',
     'sources = ["a"]',
+    'sources = ["a"]\n[model]\nvocab_size = 300\nn_layers = 1\nd_model = 16\nn_heads = 2\n[assistant]\ndata = []',
+    'sources = ["a"]\n[model]\nvocab_size = 300\nn_layers = 1\nd_model = 16\nn_heads = 2\n[assistant]\nrows = 1',
 ])  # fmt: skip
 def test_a_recipe_that_cannot_be_is_refused_with_its_name(tmp_path, content):
     path = tmp_path / "recipe.toml"

@@ -151,7 +151,7 @@ def _conversations(engine: Engine, settings: TuneSettings, home: Path, observer:
             digest = hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).digest()
             out = int.from_bytes(digest[:4], "big") < settings.held_out * 2**32
             (held if out else learned).append(example(engine, messages, f"{name}, conversation {number}"))
-            if out and not asked and messages[-1]["role"] == "assistant":
+            if out and not asked and [one["role"] for one in messages[-2:]] == ["user", "assistant"]:
                 asked = messages[:-1]
             if number % 1000 == 0:
                 observer.progress("reading conversations", number, number)

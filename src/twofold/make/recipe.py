@@ -39,7 +39,7 @@ class TokenizerSettings:
 class MachineSettings:
     """`dtype` and `threads` as measured when the recipe was resolved; they decide the last bits of every loss.
 
-    A checkpoint is written when `save_seconds` have passed since the last, at the next tenth step.
+    A checkpoint is written when `save_seconds` have passed since the last, at the next tenth step; `keep` of them stay.
     """
 
     device: str = "auto"
@@ -47,6 +47,7 @@ class MachineSettings:
     threads: int = 0
     compiled: bool = True
     save_seconds: float = 60.0
+    keep: int = 2
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 from twofold.errors import ConfigError
 from twofold.make import recipe as recipes
+from twofold.make.places import ASSISTANT
 from twofold.make.recipe import Recipe
 from twofold.model.count import flops_per_token
 
@@ -40,6 +41,8 @@ class Run:
     evaluations: list[dict[str, Any]] = field(default_factory=list)
     samples: list[dict[str, Any]] = field(default_factory=list)
     revisions: list[dict[str, Any]] = field(default_factory=list)
+    assistant_evaluations: list[dict[str, Any]] = field(default_factory=list)
+    assistant_samples: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -94,12 +97,8 @@ def read_run(folder: Path) -> Run:
         recipe = recipes.read(folder / "recipe.toml")
     except ConfigError:
         recipe = None
-    events: dict[str, dict[int, dict[str, Any]]] = {kind: {} for kind in ("step", "evaluation", "sample", "revision")}
-    for entry in _lines(folder / "log.jsonl"):
-        step = entry.get("step")
-        if entry.get("event") in events and isinstance(step, int):
-            events[entry["event"]][step] = entry  # what was logged again after a resume counts
-    steps, evaluations, samples, revisions = ([kind[step] for step in sorted(kind)] for kind in events.values())
+    steps, evaluations, samples, revisions = _events(folder / "log.jsonl")
+    _, taught, said, _ = _events(folder / ASSISTANT / "log.jsonl")
     every = max(1, -(-len(steps) // DRAWN))
     results = _object(folder / "results.json")
     if "plan" not in results and (plan := _object(folder / "plan.json")):
@@ -107,9 +106,26 @@ def read_run(folder: Path) -> Run:
     return Run(
         folder, recipe, _object(folder / "wishes.json"), results, _object(folder / "text" / "manifest.json"),
         _columns(steps, every), every, len(steps), _elapsed(steps),
-        [{**each, "bits_per_byte": _figures(each.get("bits_per_byte"))} for each in evaluations],
-        [each for each in samples if isinstance(each.get("text"), str)], revisions,
+        _measured(evaluations), _texts(samples), revisions, _measured(taught), _texts(said),
     )
+
+
+def _events(path: Path) -> tuple[list[dict[str, Any]], ...]:
+    """Steps, evaluations, samples and revisions of a log, in the order of their steps."""
+    events: dict[str, dict[int, dict[str, Any]]] = {kind: {} for kind in ("step", "evaluation", "sample", "revision")}
+    for entry in _lines(path):
+        step = entry.get("step")
+        if entry.get("event") in events and isinstance(step, int):
+            events[entry["event"]][step] = entry  # what was logged again after a resume counts
+    return tuple([kind[step] for step in sorted(kind)] for kind in events.values())
+
+
+def _measured(evaluations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**each, "bits_per_byte": _figures(each.get("bits_per_byte"))} for each in evaluations]
+
+
+def _texts(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [each for each in samples if isinstance(each.get("text"), str)]
 
 
 def mapping(value: Any) -> dict[str, Any]:

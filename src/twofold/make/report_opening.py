@@ -65,7 +65,8 @@ def _what(run: Run) -> str:
         said.append(f"trained from nothing in {_minutes(took)}{_where(run)}")
     if run.sources:
         said.append((f"on {size(text)} of text: " if text else "on text from ") + listed(run.sources))
-    return ", ".join(said) + "."
+    lesson = number_at(run.results, "assistant", "training_seconds")
+    return ", ".join(said) + (f"; then it was taught to answer in {_minutes(lesson)}." if lesson else ".")
 
 
 def _reached(run: Run) -> str:
@@ -87,8 +88,10 @@ def _honestly(run: Run) -> str:
         return ""
     behind = [source for source, one in run.evaluation.items()
               if _best_rival(one)[1] <= one["bits_per_byte"]]
-    return ("It is small, and so it is weak: it goes on from where a text stops, in the manner of what it read. "
-            "It knows neither what is true nor how to answer a question."
+    able = ("it answers what its conversations taught it, and elsewhere it makes things up. Check what matters."
+            if run.part("assistant") else "it goes on from where a text stops, in the manner of what it read. "
+            "It knows neither what is true nor how to answer a question.")
+    return ("It is small, and so it is weak: " + able
             + (f" For {listed(behind)} it is no better than what it is compared with." if behind else ""))
 
 

@@ -25,9 +25,7 @@ from twofold.weights.parameters import save
 from twofold.weights.torch_state import from_decoder
 from twofold.weights.two_files import write_run_file
 
-__all__ = ["BASE", "measured", "two_files"]
-
-BASE = "base.gguf"  # beside the assistant's parameters: what it was before
+__all__ = ["measured", "two_files"]
 
 
 def two_files(

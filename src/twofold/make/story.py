@@ -31,11 +31,12 @@ from twofold.make import recipe as recipes
 from twofold.make.examination import asked_both, suite_for
 from twofold.make.finetune import teach
 from twofold.make.observer import Observer, Silent
+from twofold.make.places import ASSISTANT, BASE
 from twofold.make.planning import WISHES, Wishes, planned, written
 from twofold.make.pretrain import Trained, pretrain
 from twofold.make.recipe import Recipe
 from twofold.make.report import write_report
-from twofold.make.results import BASE, measured, two_files
+from twofold.make.results import measured, two_files
 from twofold.model.devices import pick_device
 from twofold.tokenizer.bpe import BPETokenizer
 from twofold.tokenizer.train import train_bpe
@@ -44,9 +45,8 @@ from twofold.train.machine import Machine, measure
 from twofold.tune.settings import TuneSettings
 from twofold.weights.locate import PARAMETERS
 
-__all__ = ["ASSISTANT", "Prepared", "make"]
+__all__ = ["Prepared", "make"]
 
-ASSISTANT = "assistant"  # the folder of the second stage
 _BASE_RESULTS = "base.json"  # of a run whose assistant is not made yet
 
 
@@ -93,9 +93,9 @@ def make(
         results["files"] = results["assistant"]["files"]
     recipes.write(folder / "recipe.toml", recipe)
     atomic_write(folder / "results.json", json.dumps(results, indent=1))
-    (folder / _BASE_RESULTS).unlink(missing_ok=True)
     observer.stage("report", str(folder / "report.html"))
     write_report(folder)
+    (folder / _BASE_RESULTS).unlink(missing_ok=True)
     return results
 
 
@@ -169,7 +169,7 @@ def _leave(
     )
     path = folder / (BASE if recipe.assistant else PARAMETERS)
     observer.stage("two files", f"{path} and {folder / 'run.py'}")
-    files, lineage = two_files(repeatable, trained, tokenizer, corpus, path)
+    files, lineage = two_files(dataclasses.replace(repeatable, assistant=None), trained, tokenizer, corpus, path)
     observer.stage("measures", "bits per byte of all the held-out text")
     results = {"name": folder.name, "plan": _read(folder / "plan.json"), "files": files, "lineage": lineage,
                **measured(recipe, trained, corpus, machine, path, observer)}
@@ -183,7 +183,8 @@ def _assistant(
 ) -> tuple[Recipe, dict[str, Any]]:
     """Teach the base model to answer, and ask it and what it was before the same questions."""
     base, place = folder / BASE, folder / ASSISTANT
-    results = teach(str(base), settings, recipe.machine, place, observer, folder)
+    done = _read(place / "results.json") if (folder / PARAMETERS).exists() else {}
+    results = done or teach(str(base), settings, recipe.machine, place, observer, folder)
     suite = suite_for(settings.data)
     if suite:
         observer.stage("questions", f"{len(suite.questions):,} that were held out, of the {suite.name} suite")
