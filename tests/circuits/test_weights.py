@@ -72,6 +72,14 @@ def test_all_pairs_score_as_the_paper_writes_it(config, random_model):
     assert later.startswith("1.") and earlier.startswith("0.") and kind in "QKV"
 
 
+def test_a_head_that_writes_nothing_is_read_by_no_one(small, random_model):
+    """As all heads at the start of a training here."""
+    model = random_model(small())
+    with torch.no_grad():
+        model.blocks[0].attn.W_O.zero_()
+    assert all(float(scores[4:, :4].abs().max()) == 0 for scores in compositions(model).scores.values())
+
+
 def test_a_cyclic_shift_keeps_eigenvalues_and_not_the_norm():
     """The erratum of the paper: ‖W_K W_O W_V W_Qᵀ‖ is not the norm of W_QK W_OV, though their traces are the same."""
     generator = torch.Generator().manual_seed(0)

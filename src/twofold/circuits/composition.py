@@ -29,6 +29,7 @@ __all__ = ["KINDS", "Chance", "Compositions", "chance", "composition", "composit
 
 KINDS = ("Q", "K", "V")
 DRAWS = 30
+_NOTHING = 1e-30
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ class Compositions:
 
 
 def composition(reader: FactoredMatrix, writer: FactoredMatrix) -> Float[Tensor, "*stack"]:
-    """‖reader · writer‖ / (‖reader‖ ‖writer‖) of one pair; for Q-composition the reader is W_QKᵀ."""
-    return (reader @ writer).norm() / (reader.norm() * writer.norm())
+    """‖reader · writer‖ / (‖reader‖ ‖writer‖) of one pair, 0 of nothing; for Q-composition the reader is W_QKᵀ."""
+    return (reader @ writer).norm() / (reader.norm() * writer.norm()).clamp(min=_NOTHING)
 
 
 def compositions(model: Decoder, seed: int = 0) -> Compositions:
@@ -76,11 +77,11 @@ def compositions(model: Decoder, seed: int = 0) -> Compositions:
 def _of(them: Heads, seed: int) -> Compositions:
     _, e, d = them.W_Q.shape
     writes = them.W_O @ _triangle(them.W_V).mT
-    writes = writes / them.OV.norm()[:, None, None]
+    writes = writes / them.OV.norm().clamp(min=_NOTHING)[:, None, None]
     readers = {"Q": (them.W_K, them.W_Q), "K": (them.W_Q, them.W_K), "V": (them.W_O.mT, them.W_V)}
     scores = {}
     for kind, (outside, inside) in readers.items():
-        size = FactoredMatrix(outside.mT, inside).norm()
+        size = FactoredMatrix(outside.mT, inside).norm().clamp(min=_NOTHING)
         reads = _triangle(outside) @ inside / size[:, None, None]
         scores[kind] = _tiles(reads, writes, them.n_heads)
     return Compositions(scores, chance(d, e, seed), them.names)

@@ -35,6 +35,7 @@ VERBS = {
     "evaluate": "Measure a model: its bits per byte on a text, or its answers to a suite of questions.",
     "count": "Count parameters, FLOPs and memory of a shape or a model.",
     "neuron": "Compute a formula and its gradients, and show the chain rule at work.",
+    "circuits": "Look inside a model: its heads, its stream, its embeddings, and how they came to be.",
     "data": "Read, clean, deduplicate and split text.",
     "tokenizer": "Train a tokenizer on prepared text.",
     "pretrain": "Train a model on prepared text.",

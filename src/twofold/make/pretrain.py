@@ -78,7 +78,8 @@ class _Run:
         self.course = Course(
             self.model, Optimiser(self.model, settings.optimiser, self.dtype), settings.schedule, 60 * recipe.minutes,
             folder, observer, told=self.told, rest=self.rest, whole=shortlist.whole if shortlist.drawn else 0.0,
-            seen_whole=self.sees_all, group=group, average=self.average, save_seconds=recipe.machine.save_seconds)
+            seen_whole=self.sees_all, group=group, average=self.average, save_seconds=recipe.machine.save_seconds,
+            keep=recipe.machine.keep)
         self.journal = self.course.journal
 
     def go(self) -> Trained:
