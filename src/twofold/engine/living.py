@@ -16,7 +16,7 @@ from twofold.tokenizer.bpe import BPETokenizer
 from twofold.weights import gguf
 from twofold.weights.layout import GGUF_NAMES, pack, stored
 from twofold.weights.parameters import save
-from twofold.weights.torch_state import from_decoder
+from twofold.weights.torch_state import from_decoder, whole
 
 if TYPE_CHECKING:
     from twofold.model.decoder import Decoder
@@ -42,7 +42,7 @@ class LivingFile:
 
     def update(self) -> np.ndarray:
         """Take the parameters as they are now; the data."""
-        state = {name: one.detach().float().cpu().numpy() for name, one in self.model.named_parameters()}
+        state = {name: one.numpy() for name, one in whole(self.model).items()}
         for one, view in self._views:
             view[...] = pack(one, state)
         return self.data

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from twofold.model.decoder import Decoder
     from twofold.tokenizer.bpe import BPETokenizer
 
-__all__ = ["Engine", "from_decoder", "open_model"]
+__all__ = ["Engine", "from_decoder", "open_model", "taught_tools"]
 
 BackendName = Literal["auto", "native", "numpy", "torch"]
 LONG = 2048  # tokens past which scoring is worth torch's start-up
@@ -184,11 +184,12 @@ def open_model(
         chosen = load_backend(path, device, dtype)
     return Engine(
         about.config, about.tokenizer, chosen, about.tokenizer.add_bos, about.chat_template, path, backend,
-        _taught(about.lineage),
+        taught_tools(about.lineage),
     )
 
 
-def _taught(lineage: Mapping[str, Any]) -> tuple[str, ...] | None:
+def taught_tools(lineage: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Which tools a model was taught to call, as its file says; None where it does not."""
     tools = lineage.get("tools")
     return tuple(map(str, tools)) if isinstance(tools, list) else None
 

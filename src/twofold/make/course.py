@@ -37,7 +37,8 @@ class Course:
 
     `told(step)` gives what is logged of a step besides its loss; `seen_whole(step)` says whether it was one of those at
     the end, the share `whole` of all, that take longer. `rest(step)` is called `rests` times in the run, between two
-    steps, and may return held-out bits per byte, by which the best checkpoint is known.
+    steps, and may return held-out bits per byte, by which the best checkpoint is known. Only after a multiple of `unit`
+    steps is it saved, where what comes next hangs on the parameters alone.
     """
 
     def __init__(
@@ -45,10 +46,12 @@ class Course:
         observer: Observer, *, told: Callable[[Step], Mapping[str, Any]], rest: Callable[[int], float | None],
         rests: int = 5, whole: float = 0.0, seen_whole: Callable[[int], bool] = lambda step: False,
         group: Group | None = None, average: Average | None = None, save_seconds: float = 60.0, keep: int = 2,
+        unit: int = 1,
     ) -> None:  # fmt: skip
         self.model, self.optimiser, self.planned, self.observer = model, optimiser, schedule, observer
         self.told, self.rest, self.rests, self.whole, self.seen_whole = told, rest, rests, whole, seen_whole
         self.group, self.average, self.save_seconds, self.keep = group or Group(), average, save_seconds, keep
+        self.unit = unit
         self.checkpoints, self.journal = folder / "checkpoints", Journal(folder / "log.jsonl")
         self.clock = Clock(budget, schedule, whole)
         self.leads = self.group.rank == 0
@@ -92,7 +95,7 @@ class Course:
                 self._tell(done)
                 self._revise()
                 self._pause()
-                if self.group.agree(float(interrupted.is_set())):
+                if self.step % self.unit == 0 and self.group.agree(float(interrupted.is_set())):
                     self._save()
                     raise Interrupted
         self._save()
@@ -122,7 +125,8 @@ class Course:
             return
         rested = self.step % max(1, -(-self.steps // self.rests)) == 0
         measured = self.rest(self.step) if rested else None
-        if (rested or self.step % 10 == 0) and time.monotonic() - self.saved_at >= self.save_seconds:
+        due = (rested or self.step % 10 == 0) and self.step % self.unit == 0
+        if due and time.monotonic() - self.saved_at >= self.save_seconds:
             self._save(measured)
 
     def _save(self, measured: float | None = None) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from torch import nn
 
 from twofold.atomic import atomic_write
-from twofold.engine.open import Engine, from_decoder
+from twofold.engine.open import Engine, from_decoder, taught_tools
 from twofold.errors import ConfigError, FileFormatError
 from twofold.make.recipe import MachineSettings
 from twofold.model.decoder import Decoder
@@ -51,7 +51,7 @@ def alone(machine: MachineSettings) -> None:
 def engine_of(parameters: Parameters) -> Engine:
     """Around the model in memory, with the template that its file has, or ours."""
     engine = from_decoder(to_decoder(parameters), parameters.tokenizer)
-    engine.chat_template = parameters.chat_template
+    engine.chat_template, engine.tools = parameters.chat_template, taught_tools(parameters.lineage)
     return engine
 
 

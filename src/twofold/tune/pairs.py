@@ -101,14 +101,15 @@ def rewards_of(model: WithHead, batch: PairBatch, dtype: torch.dtype = torch.flo
 
 
 class RewardLoss:
-    """`seen`: accuracy (of the pairs, a draw counts half) and margin, in the reward's own units."""
+    """`seen`: accuracy (of the pairs, a draw counts half), margin, in the reward's own units, and tokens read."""
 
     def __init__(self, model: WithHead, dtype: torch.dtype = torch.float32, centre: float = 0.01) -> None:
         self.model, self.dtype, self.centre, self.seen = model, dtype, centre, Seen()
 
     def __call__(self, batch: PairBatch) -> Float[Tensor, ""]:
         chosen, rejected = rewards_of(self.model, batch, self.dtype).chunk(2)
-        self.seen.add(accuracy=_won(chosen - rejected), margin=(chosen - rejected).mean())
+        margin = chosen - rejected
+        self.seen.add(accuracy=_won(margin), margin=margin.mean(), tokens=_read(batch))
         return bradley_terry(chosen, rejected, self.centre)
 
 
@@ -126,10 +127,16 @@ class PreferenceLoss:
         reference = self.reference.log_p(batch.ids, batch.own).sum(1)
         better, worse = (log_p - reference).chunk(2)
         margin = self.beta * (better - worse)
-        self.seen.add(accuracy=_won(margin), margin=margin.mean(), chosen=better.mean(), rejected=worse.mean())
+        self.seen.add(accuracy=_won(margin), margin=margin.mean(), chosen=better.mean(), rejected=worse.mean(),
+                      tokens=_read(batch))  # fmt: skip
         [chosen, rejected], [known_chosen, known_rejected] = log_p.chunk(2), reference.chunk(2)
         return dpo_loss(chosen, rejected, known_chosen, known_rejected, self.beta)
 
 
 def _won(margin: Float[Tensor, " b"]) -> Float[Tensor, ""]:
     return (margin > 0).float().mean() + 0.5 * (margin == 0).float().mean()
+
+
+def _read(batch: PairBatch) -> Float[Tensor, ""]:
+    """Tokens that were read, without padding."""
+    return (batch.last + 1).sum().float()

@@ -87,9 +87,10 @@ def answers(
             )
         numbers = random.random((each, longest))
         groups.append([_Writing(Answer(list(ids), [False] * len(ids)), row, list(ids)) for row in numbers])
+    plain = Sampling(temperature, top_k=0, top_p=1.0, min_p=0.0)  # as the model finds them likely, and no other way
     waiting = [one for group in groups for one in group]
     for at in range(0, len(waiting), SIDE_BY_SIDE):
-        _write(engine, waiting[at : at + SIDE_BY_SIDE], Sampling(temperature=temperature), longest, tools or {})
+        _write(engine, waiting[at : at + SIDE_BY_SIDE], plain, longest, tools or {})
     return [[one.answer for one in group] for group in groups]
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from twofold.model.decoder import Decoder
+from twofold.model.linear import LowRank
 from twofold.weights.parameters import Parameters
 
-__all__ = ["from_decoder", "to_decoder"]
+__all__ = ["from_decoder", "to_decoder", "whole"]
 
 
 def to_decoder(parameters: Parameters) -> Decoder:
@@ -26,5 +28,19 @@ def to_decoder(parameters: Parameters) -> Decoder:
 
 def from_decoder(model: Decoder) -> dict[str, np.ndarray]:
     """The parameters by name as float32 arrays on the CPU; a tied head is left out."""
-    named = model.named_parameters()  # a parameter under two names comes once, under the first: W_E
-    return {name: parameter.detach().float().cpu().numpy().copy() for name, parameter in named}
+    return {name: parameter.numpy().copy() for name, parameter in whole(model).items()}
+
+
+@torch.no_grad()
+def whole(model: Decoder) -> dict[str, Tensor]:
+    """The same as tensors, which may be the model's own. Where a matrix has a low-rank addition, it is put into it."""
+    additions = {name: module for name, module in model.named_modules() if isinstance(module, LowRank)}
+    state = {}
+    for name, parameter in model.named_parameters():  # one under two names comes once, under the first: W_E
+        owner, _, leaf = name.rpartition(".")
+        if owner not in additions:
+            state[name] = parameter.detach().float().cpu()
+        elif leaf == "W":
+            one = additions[owner]
+            state[owner] = (parameter.float() + one.scale * (one.B @ one.A)).detach().cpu()
+    return state
