@@ -95,7 +95,7 @@ def compare(
     written = stage.write_files(decoder, load(path), bool(settings.rank), base, lineage, folder)
     if isinstance(run.model, WithHead):
         head = run.model.head
-        path = save_head(folder, head.w.detach().cpu().numpy(), float(head.b), written[PARAMETERS]["sha256"])
+        path = save_head(folder, head.w.detach().cpu().numpy(), head.b.item(), written[PARAMETERS]["sha256"])
         written[path.name] = {"bytes": path.stat().st_size, "sha256": adapters.fingerprint(path)}
     results = {
         "name": folder.name, "code_version": __version__, "base": {"path": str(locate(model)), "sha256": base},
@@ -153,6 +153,8 @@ class _Run:
                  machine: Machine, folder: Path, observer: Observer, save_seconds: float) -> None:  # fmt: skip
         self.held, self.observer, self.device = held[:_MEASURED], observer, machine.device
         self.rewards = settings.kind == "reward"
+        if self.rewards and not decoder.config.tied:
+            decoder.W_U.requires_grad_(False)  # no word is said
         self.model: Decoder | WithHead = WithHead(decoder) if self.rewards else decoder
         dtype, lr = machine.torch_dtype, settings.lr
         self.loss: RewardLoss | PreferenceLoss = (
