@@ -103,8 +103,9 @@ def chat(
             talk.load(load)
         if labels:
             from twofold.cli.label import user
-            from twofold.data.labels import LabelFile
+            from twofold.data.labels import LabelFile, check_name
 
+            check_name(who or user())
             talk.labels, talk.by = LabelFile(labels), who or user()
         talk.tools, talk.tell = offered(tools, engine), lambda step: _tell(f"\n{CONTROL.sub(REPLACED, str(step))}")
         if not talk.chats:

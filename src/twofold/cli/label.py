@@ -95,10 +95,11 @@ def user() -> str:
 
 def desk_for(out: Path, who: str, prompts: list[Prompt] | None = None, instructions: str | None = None) -> Desk:
     """A place to label, whose file can be written. Raises UserError, FileFormatError."""
-    from twofold.data.labels import LabelFile
+    from twofold.data.labels import LabelFile, check_name
     from twofold.serve.desk import INSTRUCTIONS, Desk
 
-    return Desk(LabelFile(out), prompts or [], None, who or user(), instructions or INSTRUCTIONS)
+    check_name(by := who or user())
+    return Desk(LabelFile(out), prompts or [], None, by, instructions or INSTRUCTIONS)
 
 
 def _read(path: Path) -> str:

@@ -31,7 +31,7 @@ from twofold.data.conversations import Conversation, Message
 from twofold.data.preferences import Messages, Preference, check
 from twofold.errors import ConfigError, FileFormatError, UserError
 
-__all__ = ["Given", "LabelFile", "Verdict", "digest", "now"]
+__all__ = ["Given", "LabelFile", "Verdict", "check_name", "digest", "now"]
 
 Given = Literal["first", "second", "both bad", "skipped", "good", "bad", "corrected", "written"]
 ANSWERS = {"first": 2, "second": 2, "both bad": 2, "good": 1, "bad": 1, "corrected": 1, "written": 0}
@@ -52,6 +52,12 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+def check_name(by: str) -> None:
+    """Raise ConfigError for what nobody who labels is called."""
+    if not (0 < len(by) <= LONGEST_NAME and by.isprintable() and by.strip()):
+        raise ConfigError(f"who labels is named in 1 to {LONGEST_NAME} letters, not {by!r:.80}")
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What `by` says of `answers` to `prompt`, `when` (ISO 8601); `text` is what was written or corrected.
@@ -70,8 +76,7 @@ class Verdict:
     def __post_init__(self) -> None:
         if self.given not in get_args(Given):
             raise ConfigError(f"{self.given!r:.40} is no verdict; those are {', '.join(get_args(Given))}")
-        if not (0 < len(self.by) <= LONGEST_NAME and self.by.isprintable() and self.by.strip()):
-            raise ConfigError(f"who labels is named in 1 to {LONGEST_NAME} letters, not {self.by!r:.80}")
+        check_name(self.by)
         if len(self.answers) != ANSWERS.get(self.given, len(self.answers)):
             raise ConfigError(f"{self.given!r} is said of {ANSWERS[self.given]} answers, not of {len(self.answers)}")
         if (self.given in TEXTS) != bool(self.text.strip()):
