@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
 
-from twofold.cli.options import AsJson
+from twofold.cli.options import ApiKey, AsJson
 from twofold.cli.output import duration, note, print_json
 
 __all__ = ["serve"]
@@ -20,9 +21,7 @@ def serve(
         metavar="MODEL...", help="Folders with parameters.gguf, .gguf files, or smollm2-135m; NAME=MODEL names one.")],
     host: Annotated[str, typer.Option(help="Where to listen; beyond this machine needs a key.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes any that is free.", min=0, max=65535)] = 8080,
-    api_key: Annotated[str | None, typer.Option(
-        envvar="TWOFOLD_API_KEY", help="Who asks must know it. Others on this machine can read it here, but not in "
-        "the variable TWOFOLD_API_KEY.")] = None,
+    api_key: ApiKey = None,
     slots: Annotated[int, typer.Option(help="Answers that one model writes at a time.", min=1)] = 16,
     waiting: Annotated[int, typer.Option(help="Answers that may wait for a slot; more are told to come back.")] = 64,
     remember: Annotated[int, typer.Option(
@@ -35,6 +34,9 @@ def serve(
         metavar="NAME", help="A name that this server goes by, as behind a proxy.")] = None,
     allow_origin: Annotated[list[str] | None, typer.Option(
         metavar="ORIGIN", help="A web page that may use it, such as https://example.org.")] = None,
+    labels: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Where what people say of answers on the page is kept.")] = None,
+    who: Annotated[str, typer.Option("--as", metavar="NAME", help="Who says it, unless the page tells.")] = "",
     backend: Annotated[str, typer.Option(help="native, numpy, torch, or auto.")] = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", help="No line for each request.")] = False,
     as_json: AsJson = False,
@@ -44,6 +46,7 @@ def serve(
     \b
     twofold serve runs/mine
     twofold serve runs/mine small=other.gguf --port 8000
+    twofold serve runs/mine --labels labels.jsonl
     TWOFOLD_API_KEY=secret twofold serve smollm2-135m --host 0.0.0.0
 
     It listens on this machine only, unless told otherwise. Lines about requests go to standard error. Ctrl-C takes no
@@ -57,6 +60,7 @@ def serve(
 
     for package in ("pydantic", "starlette", "uvicorn"):
         require(package, "serve", "twofold serve")
+    from twofold.cli.label import desk_for
     from twofold.engine.service import Service
     from twofold.serve import listen
     from twofold.serve.app import application
@@ -69,6 +73,7 @@ def serve(
     )  # fmt: skip
     if cache not in (None, *get_args(CacheKind)):
         raise ConfigError(f"--cache {cache} is not one of {', '.join(get_args(CacheKind))}")
+    desk = desk_for(labels, who) if labels else None
     listening = listen.bind(host, port)
     served = []
     for name, model in map(named, models):
@@ -88,7 +93,7 @@ def serve(
             print(f"{address}/      the page\n{address}/v1    the API (OpenAI's); Ctrl-C stops")
         sys.stdout.flush()
 
-    state = State(settings, shelf)
+    state = State(settings, shelf, desk=desk)
     app = application(state, quiet=quiet, as_json=as_json)
     listen.run(app, listening, settings, ready, state.exhibit.close)
     shelf.close(0)
