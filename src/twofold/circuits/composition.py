@@ -8,9 +8,9 @@ Elhage et al. 2021, "Two-Layer Attention-Only Transformers". Random matrices of 
 1/√d, so the mean of such is what a score is compared with, and their spread says what is chance. The first published
 figure computed ‖W_K W_O W_V W_Qᵀ‖: a cyclic shift keeps trace and eigenvalues, but not the norm.
 
-A norm does not change when what stands outside is replaced by a triangle with the same Gram matrix: with W_Qᵀ = U R_Q
-and W_Vᵀ = U' R_V, ‖W_Qᵀ (W_K W_O) W_V‖ = ‖(R_Q W_K)(W_O R_Vᵀ)‖. So all pairs are one product of two stacks, and the
-sums of squares of its e × e tiles; no d × d matrix is formed.
+A norm does not change when what stands outside is replaced by a triangle with the same Gram matrix: with
+W_Q W_Qᵀ = R_QᵀR_Q and W_V W_Vᵀ = R_VᵀR_V, ‖W_Qᵀ (W_K W_O) W_V‖ = ‖(R_Q W_K)(W_O R_Vᵀ)‖. So all pairs are one product of
+two stacks, and the sums of squares of its e × e tiles; no d × d matrix is formed.
 """
 
 from __future__ import annotations
@@ -68,13 +68,13 @@ def composition(reader: FactoredMatrix, writer: FactoredMatrix) -> Float[Tensor,
     return (reader @ writer).norm() / (reader.norm() * writer.norm()).clamp(min=_NOTHING)
 
 
-def compositions(model: Decoder, seed: int = 0) -> Compositions:
-    """All pairs of heads in which one comes in an earlier layer. Raises ConfigError for a model without layers."""
-    return _of(heads(model), seed)
-
-
 @torch.no_grad()
-def _of(them: Heads, seed: int) -> Compositions:
+def compositions(model: Decoder, them: Heads | None = None, seed: int = 0) -> Compositions:
+    """All pairs of heads in which one comes in an earlier layer; `them` are the model's heads, if they are at hand.
+
+    Raises ConfigError for a model without layers.
+    """
+    them = heads(model) if them is None else them
     _, e, d = them.W_Q.shape
     writes = them.W_O @ _triangle(them.W_V).mT
     writes = writes / them.OV.norm().clamp(min=_NOTHING)[:, None, None]
@@ -88,8 +88,12 @@ def _of(them: Heads, seed: int) -> Compositions:
 
 
 def _triangle(matrix: Float[Tensor, "n e d"]) -> Float[Tensor, "n e e"]:
-    """R with RᵀR = M Mᵀ: as much as M from outside, as far as norms go."""
-    return torch.linalg.qr(matrix.mT).R
+    """R with RᵀR = M Mᵀ: as much as M from outside, as far as norms go. Of a rank below e, it is off by 1e-6."""
+    wide = matrix.double()
+    gram = wide @ wide.mT
+    size = gram.diagonal(dim1=-2, dim2=-1).mean(-1).clamp(min=_NOTHING)[:, None, None]
+    floor = 1e-12 * size * torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
+    return torch.linalg.cholesky(gram + floor).mT.to(matrix.dtype)
 
 
 def _tiles(

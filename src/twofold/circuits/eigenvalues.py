@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from twofold.circuits.factored import FactoredMatrix
-from twofold.circuits.matrices import embedding, heads, unembedding
+from twofold.circuits.matrices import Heads, embedding, heads, unembedding
 from twofold.model.decoder import Decoder
 
 __all__ = ["copying", "matching", "positivity"]
@@ -28,9 +28,9 @@ def positivity(eigenvalues: Tensor) -> Float[Tensor, "*stack"]:
 
 
 @torch.no_grad()
-def copying(model: Decoder) -> Float[Tensor, " n"]:
+def copying(model: Decoder, them: Heads | None = None) -> Float[Tensor, " n"]:
     """Of every head, numbered as in Heads. All heads share the one d × d matrix W_E W_U, so that it is worth making."""
-    them = heads(model)
+    them = heads(model) if them is None else them
     around = embedding(model) @ unembedding(model)
     return positivity(torch.linalg.eigvals(them.W_V @ around @ them.W_O))
 

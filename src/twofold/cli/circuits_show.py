@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from rich.table import Table
 
-from twofold.circuits import bigrams, composition, detectors, eigenvalues, embeddings
+from twofold.circuits import bigrams, composition, detectors, eigenvalues, embeddings, matrices
 from twofold.circuits.changes import changes as changes_of
 from twofold.circuits.look import look as look_at
 from twofold.circuits.reading import read
@@ -41,8 +41,9 @@ def scores(model: str, *, top: int, as_json: bool) -> None:
     decoder, tokenizer = opened(model)
     config, began = decoder.config, perf_counter()
     with console(stderr=True).status("composition of all pairs of heads"):
-        pairs = composition.compositions(decoder)
-        values = eigenvalues.copying(decoder)
+        them = matrices.heads(decoder)
+        pairs = composition.compositions(decoder, them)
+        values = eigenvalues.copying(decoder, them)
     weights = perf_counter() - began
     with console(stderr=True).status("heads on repeated random tokens"):
         found = detectors.detect(decoder, bos=tokenizer.bos_id, **_repeats(decoder))
