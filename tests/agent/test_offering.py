@@ -47,6 +47,23 @@ def test_tools_that_cannot_be_offered_are_named(engine, names, template, words):
         offered(names, replace(engine, chat_template=template))
 
 
+@pytest.mark.parametrize(("lineage", "template", "tools"), [
+    ({"tools": ["calculator"]}, PLAIN, 1), ({"tools": ["calculator", "telescope"]}, WITH_A_PLACE, 1),
+    ({"tools": []}, TEMPLATE, 0), ({"tools": ["calculator"]}, None, 0),
+    ({}, TEMPLATE, 1), ({"tools": "calculator"}, PLAIN, 0), ({"tools": [{"a": 1}]}, TEMPLATE, 0),
+])  # fmt: skip
+def test_what_a_model_was_taught_stands_in_its_file(tmp_path, lineage, template, tools):
+    config = config_of("llama")
+    save(tmp_path / "p.gguf", config, random_state(config), small_tokenizer(), dtype="F32", chat_template=template,
+         lineage=lineage)  # fmt: skip
+    assert offered("auto", open_model(tmp_path / "p.gguf", "numpy")) == (calculator,) * tools
+
+
+def test_a_tool_that_was_taught_brings_no_examples(engine):
+    read = first_prompt(engine, PLAIN, tools=("calculator",))
+    assert read.count("<|im_start|>user") == 1 and "You may call functions" in read
+
+
 def first_prompt(engine, template, messages=ASK, **more):
     service = Script(replace(engine, chat_template=template, **more), "done")
     answer(service, messages, [calculator])

