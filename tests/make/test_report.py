@@ -229,9 +229,9 @@ def test_the_same_folder_gives_the_same_page(folder):
 
 
 def test_every_explanation_has_its_three_depths(page):
-    assert len(page.all("div", **{"class": "explain"})) == 6
+    assert len(page.all("div", **{"class": "explain"})) == 7
     for depth in ("plain", "mathematics", "code"):
-        assert len(page.all("div", **{"class": depth})) == 6
+        assert len(page.all("div", **{"class": depth})) == 7
     assert all("def " in text for _, text in page.all("div", **{"class": "code"}))
 
 

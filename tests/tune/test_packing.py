@@ -13,6 +13,8 @@ from twofold.errors import SourceError
 from twofold.model.config import ModelConfig
 from twofold.model.decoder import Decoder
 from twofold.model.packed import packed
+from twofold.train.shortlist import Shortlist
+from twofold.train.shortlist_settings import ShortlistSettings
 from twofold.tune.batches import AnswerBatch, AnswerBatches
 from twofold.tune.examples import Example
 from twofold.tune.losses import AnswerLoss
@@ -115,6 +117,17 @@ def test_parts_and_processes_average_to_the_loss_of_the_whole_step():
     assert sum(float(loss(parts.at(part))) for part in (2, 3)) / 2 == pytest.approx(one, rel=1e-5)
     shared = [AnswerBatches(rows, 8, rank=rank, world=2) for rank in range(2)]
     assert sum(float(loss(each.at(1))) for each in shared) / 2 == pytest.approx(one, rel=1e-5)
+
+
+def test_a_shortlist_of_all_tokens_gives_the_whole_loss_and_a_part_of_them_nearly():
+    model, batch = decoder(), AnswerBatches(pack(examples([20] * 12), 24), 8).at(0)
+    loss, counts = AnswerLoss(model), torch.arange(50.0)
+    exact = float(loss(batch))
+    everything = Shortlist(counts, ShortlistSettings(0.5, 0.5), 0)
+    assert float(loss(batch, everything.draw(0))) == pytest.approx(exact, rel=1e-5)
+    part = Shortlist(counts, ShortlistSettings(0.5, 0.3), 0)
+    drawn = [float(loss(batch, part.draw(step))) for step in range(40)]
+    assert np.mean(drawn) == pytest.approx(exact, rel=0.01) and np.std(drawn) > 0
 
 
 def test_every_row_comes_once_in_an_epoch_and_in_another_order_in_the_next():

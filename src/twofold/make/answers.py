@@ -28,6 +28,8 @@ from twofold.train.machine import Machine
 from twofold.train.optimiser import Optimiser
 from twofold.train.optimiser_settings import OptimiserSettings
 from twofold.train.schedule import Schedule
+from twofold.train.shortlist import Candidates, Shortlist
+from twofold.train.shortlist_settings import ShortlistSettings
 from twofold.tune.batches import AnswerBatch, AnswerBatches
 from twofold.tune.losses import AnswerLoss
 from twofold.tune.packing import Rows
@@ -53,18 +55,21 @@ class AnswerRun:
         self.dtype = machine.torch_dtype
         large = count(model.config).held > 50_000_000
         self.accumulate = math.gcd(settings.batch, -(-settings.batch * settings.context // _PART)) if large else 1
-        replay = Batches(text, "train", settings.context, 1, settings.seed) if text and settings.replay else None
+        self.replayed = Batches(text, "train", settings.context, 1, settings.seed) if text and settings.replay else None
         self.batches = AnswerBatches(rows, settings.batch, settings.seed, self.accumulate, settings.replay,
-                                     replay.rows if replay else None, device=machine.device)
+                                     self.replayed.rows if self.replayed else None, device=machine.device)
+        self.shortlist = Shortlist(self._frequencies(rows), self._scored, settings.seed)
         self.tokens_per_step = settings.batch * settings.context
         self.bytes_of = bytes_of_tokens(engine.tokenizer)
+        self.learned = settings.replay + (1 - settings.replay) * float(rows.own[:, 1:].mean())
         learned = rows.ids[:, 1:][rows.own[:, 1:]]
         self.bytes_per_token = max(1e-9, float(self.bytes_of[learned].mean()))
         self.course = Course(
             model, Optimiser(model, _optimiser(settings, large), self.dtype),
             Schedule(settings.steps or self._first_plan(), revisions=settings.revisions),
             0.0 if settings.steps else 60 * settings.minutes,
-            folder, observer, told=self.told, rest=self.rest, rests=_RESTS, save_seconds=save_seconds, keep=1)
+            folder, observer, told=self.told, rest=self.rest, rests=_RESTS, save_seconds=save_seconds, keep=1,
+            whole=self._scored.whole if self._scored.drawn else 0.0, seen_whole=self.sees_all)
 
     @property
     def tokens(self) -> int:
@@ -80,12 +85,38 @@ class AnswerRun:
         loss = AnswerLoss(self.model, self.dtype, self.machine.compiles and worth)
         if before is None or not course.step:
             before = self.evaluate(course.step)
-        course.go(loss, self.batches.at, accumulate=self.accumulate)
+        course.go(lambda batch: loss(*batch), self.batch, accumulate=self.accumulate)
         return before, self.evaluate(course.step)
+
+    def batch(self, part: int) -> tuple[AnswerBatch, Candidates | None]:
+        """Rows, and the tokens that they are scored on: all for None."""
+        step = part // self.accumulate
+        return self.batches.at(part), None if self.sees_all(step) else self.shortlist.draw(step)
+
+    def sees_all(self, step: int) -> bool:
+        return self._scored.sees_all(step, self.course.clock.schedule.steps_at(step))
+
+    @property
+    def _scored(self) -> ShortlistSettings:
+        """Additions to a frozen model learn little in a step, and see all of the vocabulary."""
+        return ShortlistSettings(drawn=0.0) if self.settings.rank else self.settings.shortlist
+
+    def _frequencies(self, rows: Rows) -> torch.Tensor:
+        """How often each token is to be foretold, float32 [v]: in answers, and in the text that is replayed."""
+        size, share = self.model.config.vocab_size, self.settings.replay
+        streams = [(1 - share, rows.ids[:, 1:][rows.own[:, 1:]])]
+        if self.replayed and self.text:
+            streams += [(share * part, self.text.tokens("train", name)) for name, part in self.replayed.shares.items()]
+        counts = np.zeros(size)
+        for part, ids in streams:
+            counts += part * np.bincount(ids, minlength=size) / max(1, len(ids))
+        return torch.from_numpy(counts.astype(np.float32)).to(self.machine.device)
 
     def told(self, done: Step) -> dict[str, float]:
         rate = self.tokens_per_step / done.seconds
-        flops = flops_per_token(self.model.config, self.settings.context) * (2 / 3 if self.settings.rank else 1)
+        scored = self.learned * self._scored.scored(done.step, self.course.clock.schedule.steps_at(done.step))
+        frozen = 2 / 3 if self.settings.rank else 1
+        flops = frozen * flops_per_token(self.model.config, self.settings.context, scored=scored)
         return {"bits_per_byte": nats_to_bits(done.loss, self.bytes_per_token), "tokens_per_second": rate,
                 "mfu": rate * flops / self.machine.peak}  # fmt: skip
 

@@ -31,8 +31,9 @@ from twofold.data.prepare import prepare
 from twofold.data.tokens import TokenStore, tokenise
 from twofold.engine.open import Engine
 from twofold.errors import ConfigError, SourceError
-from twofold.make import stage
+from twofold.make import report_assistant, stage
 from twofold.make.answers import AnswerRun
+from twofold.make.examination import asked_both, suite_for
 from twofold.make.observer import Observer
 from twofold.make.recipe import MachineSettings
 from twofold.tune.examples import Example, example
@@ -71,7 +72,14 @@ def finetune(
     conversations that cannot be read, GroupError, and Interrupted after Ctrl-C.
     """
     stage.alone(machine)
-    return teach(model, settings, machine, folder, observer)
+    results = teach(model, settings, machine, folder, observer)
+    suite = suite_for(settings.data)
+    if suite:
+        observer.stage("questions", f"{len(suite.questions):,} that were held out, of the {suite.name} suite")
+        results["questions"] = asked_both(suite, locate(model), folder / PARAMETERS, observer)
+        atomic_write(folder / "results.json", json.dumps(results, indent=1))
+    observer.stage("report", str(report_assistant.write_report(folder)))
+    return results
 
 
 def teach(
@@ -118,6 +126,7 @@ def teach(
         "tools": list(material.tools),
         "conversations": {"rows": len(material.rows.ids), "filled": material.rows.filled, "cut": material.rows.cut,
                           "left_out": material.rows.left_out},
+        "parameters": sum(p.numel() for p in decoder.parameters()),
         "learned_parameters": sum(p.numel() for p in decoder.parameters() if p.requires_grad),
         "steps": run.course.step, "tokens": run.tokens, "training_seconds": run.course.clock.spent,
         "bits_per_byte": {"before": before, "after": after},

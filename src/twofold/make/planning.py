@@ -25,7 +25,7 @@ WISHES = "wishes.json"  # in a run's folder: what it was begun with
 AUTO = "auto"  # conversations that fit the text
 
 _ALMANAC = 1.8726  # bits for a byte of its training text by LZMA, measured as _difficulty does
-_ASSISTANT_SHARE, _ASSISTANT_SOON, _ASSISTANT_LATER = 0.45, 2.0, 0.2  # of all minutes; minutes; of those minutes
+_ASSISTANT_SHARE, _ASSISTANT_SOON, _ASSISTANT_LATER = 0.5, 2.5, 0.2  # of all minutes; minutes; of those minutes
 _REPLAY = 0.1  # of an assistant's rows are text, so that it is not forgotten
 _PLANNED = {  # where the recipe holds what the plan decides
     "tokenizer.vocab_size": "vocab_size",

@@ -32,7 +32,8 @@ def render(run: Run) -> str:
         name=join([run.name]), made=tag("span", f" · {made[:10]}") if isinstance(made, str) else Html(),
         version=_version(run), context=Html(f"{number_at(run.results, 'context') or _context(run):.0f}"),
         headline=report_opening.headline(run), facts=report_opening.facts(run), reached=report_opening.reached(run),
-        answers=report_assistant.answers(run), taught=report_assistant.before_and_after(run),
+        explained=report_assistant.explained(), answers=report_assistant.answers(run),
+        taught=report_assistant.before_and_after(run),
         samples=report_opening.samples(run), course=report_opening.course(run),
         learned=report_training.learned(run), plan=report_training.plan(run), speed=report_training.speed(run),
         waterfall=report_sources.waterfall(run), parameters=report_sources.parameters(run),
@@ -46,7 +47,6 @@ def _codes() -> dict[str, Html]:
     """The third depth of each explanation: the functions themselves."""
     return {
         "code_reached": code("evals/bits_per_byte.py:bits_per_byte", "evals/bits_per_byte.py:bootstrap"),
-        "code_answers": code("evals/asking.py:ask", "tune/losses.py:AnswerLoss.__call__", "intervals.py:wilson"),
         "code_learned": code("train/losses.py:surprise", "train/loop.py:run_steps", "train/schedule.py:Schedule.scale"),
         "code_plan": code("train/planner.py:plan", "train/planner.py:bits_per_byte"),
         "code_text": code("data/holdout.py:hold_out", "data/waterfall.py:step"),

@@ -1,15 +1,37 @@
-"""The assistant on the page: what it answers that the base model did not, and what it forgot for that."""
+"""The assistant on a page: what it answers that the base model did not, and what it forgot for that.
+
+It is a part of a run's report, and with the course of its training the report of `finetune`.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from twofold.make.report_data import Run, mapping, mappings, number_at
-from twofold.make.report_html import Html, bar, cell, figure, group, join, note, part, row, table, tag
-from twofold.units import duration
+from twofold.atomic import atomic_write
+from twofold.make import report_sources, report_training
+from twofold.make.report_data import Run, mapping, mappings, number_at, read_run
+from twofold.make.report_html import (
+    Html,
+    bar,
+    cell,
+    code,
+    figure,
+    group,
+    join,
+    note,
+    page,
+    part,
+    row,
+    section,
+    table,
+    tag,
+)
+from twofold.units import duration, number
 
-__all__ = ["answers", "before_and_after"]
+__all__ = ["answers", "before_and_after", "explained", "write_report"]
 
 _KINDS = {
     "capital": "capitals, asked in new words", "fact": "all kinds of facts, asked in new words",
@@ -20,6 +42,36 @@ _KINDS = {
     "together": "together",
 }  # fmt: skip
 _COLOUR = "var(--source-1)"
+
+
+def write_report(folder: Path) -> Path:
+    """Write `folder`/report.html of a finetuned model."""
+    found = read_run(folder)
+    run = dataclasses.replace(found, results={**found.results, "assistant": found.results})
+    said = [f"A model of {number(value)} parameters" if (value := number_at(run.results, "parameters")) else "A model",
+            f"taught to answer in {duration(number_at(run.results, 'training_seconds') or 0)}"]
+    learned = number_at(run.results, "learned_parameters")
+    settings = {name: value for name, value in run.part("settings").items() if value not in ((), [], None)}
+    rows = [row(name, cell(str(value), class_="words")) for name, value in settings.items()]
+    version = run.results.get("code_version")
+    parts = dict(
+        name=join([run.name]), explained=explained(), answers=answers(run), taught=_samples(run.samples),
+        headline=tag("p", ", ".join(said) + f", {number(learned or 0)} of which learned. Check what it says."),
+        learned=report_training.learned(run), run_it=report_sources.run_it(run),
+        lineage=figure(tag("table", tag("tbody", *rows)), "All that decided the run."),
+        version=Html(tag("span", f" {version}")) if isinstance(version, str) else Html(),
+    )
+    path = folder / "report.html"
+    text = page("finetune", parts, title=f"{run.name} · an assistant in two files", heading=run.name,
+                data=run.for_page(), script_name="page")  # fmt: skip
+    atomic_write(path, text.encode("utf-8", "replace"))
+    return path
+
+
+def explained() -> Html:
+    """What it is to answer, in plain words, in mathematics and in code."""
+    return section("answers", code_answers=code(
+        "evals/asking.py:ask", "tune/losses.py:AnswerLoss.__call__", "intervals.py:wilson"))  # fmt: skip
 
 
 def answers(run: Run) -> Html:
@@ -57,12 +109,14 @@ def before_and_after(run: Run) -> Html:
         f"Held out, in bits per byte, along {duration(number_at(taught, 'training_seconds') or 0)} of learning from "
         f"conversations ({data}): their answers, and a part of the text that the base model learned from, which is "
         f"forgotten a little" + (f" although {100 * replay:.0f} % of the rows were of it." if replay else "."))
-    shown = [figure(table(["", *names], tag("tbody", *rows)), caption)]
-    if run.assistant_samples:
-        items = (tag("li", tag("p", tag("b", one.get("prompt") or ""), one["text"], class_="written", dir="auto"),
-                     tag("p", f"after step {one['step']:,}", class_="kicker")) for one in run.assistant_samples)
-        shown.append(tag("ol", *items, class_="samples"))
-    return join(shown)
+    return join([figure(table(["", *names], tag("tbody", *rows)), caption), _samples(run.assistant_samples)])
+
+
+def _samples(found: list[dict[str, Any]]) -> Html:
+    """One held-out question, answered again and again."""
+    items = (tag("li", tag("p", tag("b", one.get("prompt") or ""), one["text"], class_="written", dir="auto"),
+                 tag("p", f"after step {one['step']:,}", class_="kicker")) for one in found)
+    return tag("ol", *items, class_="samples") if found else Html()
 
 
 def _kind(name: str, one: Mapping[str, Any]) -> Html:

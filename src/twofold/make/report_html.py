@@ -71,13 +71,20 @@ def _source(place: str) -> str:
     return f"# twofold/{path}\n" + "\n".join(line[indent:] for line in lines)
 
 
-def page(name: str, parts: Mapping[str, Html], *, title: Any, heading: Any, data: Any) -> str:
+def section(name: str, **parts: Html) -> Html:
+    """A piece that several reports have: page/NAME.html with its places filled."""
+    return Html(Template(_file(f"{name}.html")).substitute(parts))
+
+
+def page(
+    name: str, parts: Mapping[str, Html], *, title: Any, heading: Any, data: Any, script_name: str | None = None
+) -> str:
     """The report `name`: page/NAME.html with its places filled, in the frame that all reports have.
 
-    NAME.js is its script, which draws `data`; digits.css is what only the digits' report needs.
+    NAME.js is its script, unless another is named, and draws `data`; digits.css only the digits' report needs.
     """
     style = _file("page.css") + (_file("digits.css") if name == "digits" else "")
-    script = _file("plot.js") + _file("common.js") + _file(f"{name}.js")
+    script = _file("plot.js") + _file("common.js") + _file(f"{script_name or name}.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return Template(_file("frame.html")).substitute(
         title=join([title]), heading=join([heading]), style=style, script=script, data=json_block(data),

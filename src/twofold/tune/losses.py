@@ -2,7 +2,8 @@
 
     loss = sum over learned tokens of -log softmax(logits)[token] / (learned tokens of the step)
 
-Only where something is learned is the vocabulary scored, which for a large vocabulary is most of what it would cost.
+Only where something is learned is the vocabulary scored, which for a large vocabulary is most of what it would cost;
+and in most steps of a small model only a part of it (train/shortlist.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from twofold.model.decoder import Decoder
 from twofold.model.packed import packed
+from twofold.train.shortlist import Candidates, surprise_on_shortlist
 from twofold.tune.batches import AnswerBatch
 
 __all__ = ["AnswerLoss", "surprise"]
@@ -46,7 +48,10 @@ class AnswerLoss:
             for block in model.blocks:
                 block.compile(dynamic=False)
 
-    def __call__(self, batch: AnswerBatch) -> Float[Tensor, ""]:
-        hidden = self.model.hidden(batch.ids[:, :-1], self.dtype, packed=packed(batch.texts))
-        nats = surprise(hidden[batch.learned], self.model.W_U, batch.ids[:, 1:][batch.learned])
-        return nats.sum() / batch.per_part
+    def __call__(self, batch: AnswerBatch, candidates: Candidates | None = None) -> Float[Tensor, ""]:
+        hidden = self.model.hidden(batch.ids[:, :-1], self.dtype, packed=packed(batch.texts))[batch.learned]
+        targets = batch.ids[:, 1:][batch.learned]
+        if candidates is None:
+            return surprise(hidden, self.model.W_U, targets).sum() / batch.per_part
+        mean = surprise_on_shortlist(hidden[None], self.model.W_U, targets[None], **vars(candidates))
+        return mean * len(targets) / batch.per_part

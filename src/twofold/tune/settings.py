@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from twofold.errors import ConfigError
+from twofold.train.shortlist_settings import ShortlistSettings
 
 __all__ = ["TuneSettings"]
 
@@ -15,7 +16,7 @@ class TuneSettings:
 
     `minutes` is the budget of time; with `steps` it is their number that ends the run, and no clock; `revisions` are
     those of a run that is repeated (train/schedule.py). `batch` in rows of `context` tokens, of which the share
-    `replay` is text from `replay_from` (sources; none: the model's own run).
+    `replay` is text from `replay_from` (sources; none: the model's own run). `shortlist` is of use where all learn.
     """
 
     data: tuple[str, ...]
@@ -31,6 +32,7 @@ class TuneSettings:
     held_out: float = 0.05
     seed: int = 0
     revisions: tuple[tuple[int, int], ...] = ()
+    shortlist: ShortlistSettings = field(default_factory=ShortlistSettings)
 
     def __post_init__(self) -> None:
         if not self.data:
