@@ -26,6 +26,7 @@ pytestmark = needs_compiler
 FLOATS = ("F32", "F16", "BF16")
 KERNELS = {"native": (), "avx2": ("-mavx2", "-mfma", "-mf16c"), "c": ("-DTF_PLAIN",)}
 WIDTH, ROWS = 512, 37  # two blocks of the widest type; rows that do not fill the last tile
+F32 = ("F32", np.ones(WIDTH, np.float32))
 LAST_KERNEL: dict[str, Path] = {}
 
 
@@ -119,6 +120,27 @@ def test_an_embedding_of_every_type_is_looked_up_as_numpy_reads_it(form, kernel,
     states = np.concatenate([model.states([i]) for i in range(ROWS)])
     unit = rows / np.sqrt(np.mean(rows.astype(np.float64) ** 2, -1, keepdims=True))
     np.testing.assert_allclose(states, unit, atol=2e-3 if "_K" in form else 2e-6)
+
+
+def test_small_numbers_of_bf16_are_kept_and_only_where_there_are_very_many_count_as_zero(kernel, tmp_path):
+    """Two in 512 may be below 2^-12 of the largest of their four rows."""
+    rng = np.random.default_rng(5)
+    few, many = rng.uniform(0.5, 1, (2, ROWS, WIDTH)).astype(np.float32)
+    few[:, ::256] *= 2.0 ** -rng.integers(10, 100, (ROWS, 2))
+    many *= 2.0 ** -rng.integers(0, 100, (ROWS, WIDTH))
+    few[3, 100], few[3, 101] = 0, -0.0
+    for numbers, within in ((few, 0), (many, 2.0**-12)):
+        table = gguf.quantise(numbers.reshape(-1), "BF16")
+        tensors = {"token_embd.weight": ("BF16", table), "output_norm.weight": F32}
+        model, exact = NativeModel(bare(tmp_path, tensors), threads=2), dequantise(table, "BF16").reshape(ROWS, WIDTH)
+        size = np.sqrt(np.mean(exact.astype(np.float64) ** 2, -1, keepdims=True))
+        found = np.concatenate([model.states([i]) for i in range(ROWS)]) * size
+        padded = np.pad(exact, ((0, -ROWS % 4), (0, 0)))
+        largest = np.repeat(np.abs(padded).reshape(-1, 4 * WIDTH).max(-1), 4)[:ROWS, None]
+        assert np.all(np.abs(found - exact) <= within * largest + 1e-5 * np.abs(exact))
+        unit = exact / size
+        scores = model.forward([(NativeCache(model, ROWS), range(ROWS))], every=True)
+        np.testing.assert_allclose(scores, unit @ exact.T, rtol=1e-4, atol=within * WIDTH)
 
 
 def opened(name: str, folder: Path, form: str = "F32", threads: int = 2) -> tuple[NativeModel, run.Model, int]:
@@ -238,9 +260,6 @@ def test_what_cannot_be_read_is_refused_with_numbers(tmp_path):
             model.forward(reads)
     with pytest.raises(TwofoldError, match="the context is 96"):
         NativeCache(model, 97)
-
-
-F32 = ("F32", np.ones(WIDTH, np.float32))
 
 
 @pytest.mark.parametrize(("changes", "says"), [

@@ -27,7 +27,7 @@ from twofold.weights.locate import downloads
 __all__ = ["SOURCE", "cache_folder", "compiler", "library", "missing"]
 
 SOURCE = "run.c"
-FLAGS = ("-std=c11", "-O3", "-pthread", "-shared", "-fPIC")
+FLAGS = ("-std=c11", "-O3", "-pthread", "-shared", "-static" if os.name == "nt" else "-fPIC")  # there: no other DLLs
 TUNING = (("-march=native",), ("-mcpu=native",), ())  # the first that the compiler takes
 PATIENCE = 600  # seconds that compiling may take on a machine that is busy
 

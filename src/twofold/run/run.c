@@ -7,16 +7,16 @@
    This is the other one, made for speed; run.py says the same in fewer words. To be read from top to bottom:
 
        1  the file        names, numbers and packed matrices (GGUF), believed only as far as they are checked
-       2  threads         how the cores share a piece of work
-       3  vectors         sixteen numbers at a time, on any processor
-       4  weights         a dozen packed forms, laid out anew for speed
-       5  products        matrix times vectors: where the time goes
-       6  the model       what the file says of its shape
-       7  memory          the keys and values of what was read
-       8  attention       what earlier positions bring in
-       9  the pass        ids -> a score for every token that may come next
-      10  the tokenizer   text -> ids, and back
-      11  the choice      scores -> one token; it joins the text, and again from 9
+       2  the tokenizer   text -> ids, and back
+       3  threads         how the cores share a piece of work
+       4  vectors         sixteen numbers at a time, on any processor
+       5  weights         a dozen packed forms, laid out anew for speed
+       6  products        matrix times vectors: where the time goes
+       7  the model       what the file says of its shape
+       8  memory          the keys and values of what was read
+       9  attention       what earlier positions bring in
+      10  the pass        ids -> a score for every token that may come next
+      11  the choice      scores -> one token; it joins the text, and again from 10
       12  the command     what to run, how a conversation goes, and how it is shown
 
    Axes: s sequence, t positions seen so far, h head, d model width, e head width, f feed-forward, v vocabulary. */
@@ -462,7 +462,7 @@ static void add_token(vocabulary *v, int i, text spelling, int kind, char *to) {
     if (special && (int)n > v->special_length && n < 256) v->special_length = (int)n;
 }
 
-/* "left right" by its rank. `room` is for its bytes. 1, or 0 where these are not two tokens that make a third. */
+/* "left right" by its rank. There is `room` for its bytes. 1, or 0 where these are not two tokens that make a third. */
 static int add_merge(vocabulary *v, text both, uint32_t rank, char *room) {
     const char *gap = both.n ? memchr(both.at, ' ', both.n) : NULL;
     if (!gap) return 0;
@@ -488,18 +488,14 @@ static void read_vocabulary(vocabulary *v, const gguf *g, const char *name, pile
     for (int i = 0; i < SENTENCEPIECE; i++)
         if (same(model, "gpt2") && same(pre, CUTS[i])) v->cut = i, known = 1;
     const entry *tokens = array_of(g, "tokenizer.ggml.tokens", STRING, 0);
-    size_t n = tokens ? (size_t)tokens->count : 0, size = 1;
+    size_t n = tokens ? (size_t)tokens->count : 0;
     const entry *kinds = array_of(g, "tokenizer.ggml.token_type", I32, n);
     const entry *scores = array_of(g, "tokenizer.ggml.scores", F32, n);
-    const entry *merges = by_score ? NULL : array_of(g, "tokenizer.ggml.merges", STRING, 0), *sized[] = {tokens, merges};
-    for (int k = 0; k < 2; k++) {
-        const uint8_t *at = sized[k] ? sized[k]->bytes : NULL;
-        for (uint64_t i = 0; sized[k] && i < sized[k]->count; i++) size += next_text(&at).n;
-    }
+    const entry *merges = by_score ? NULL : array_of(g, "tokenizer.ggml.merges", STRING, 0);
     v->n = v->n_real = (int)n, v->slot_mask = mask_for(n), v->merge_mask = mask_for(merges ? merges->count : 0);
     v->tokens = zeros(p, n, sizeof *v->tokens), v->kinds = zeros(p, n, 1), v->scores = zeros(p, n, sizeof(float));
     v->slots = zeros(p, v->slot_mask, sizeof(int)), v->merges = zeros(p, v->merge_mask, sizeof(merge));
-    v->bytes = zeros(p, size, 1), v->jinja = zeros(p, jinja.n, 1); /* bytes: of tokens, and at the end room for a merge */
+    v->bytes = zeros(p, g->start, 1), v->jinja = zeros(p, jinja.n, 1); /* bytes: less than the header that names them */
     if (p->failed) return;
     memcpy(v->jinja, jinja.at, jinja.n), memset(v->byte_ids, -1, sizeof v->byte_ids);
     char *to = v->bytes;
@@ -658,7 +654,7 @@ static void add_text(encoder *e, text s, int parse_special) {
     }
 }
 
-/* ── 2  Threads ──────────────────────────────────────────────────────────────────────────────────────────────────────
+/* ── 3  Threads ──────────────────────────────────────────────────────────────────────────────────────────────────────
    A token is some two hundred small jobs, one after the other, each cut into pieces. Every thread has a range of them,
    so that it reads memory in one line, and goes on with what others have not claimed of theirs. A job is over when its
    pieces are done, not when every thread has come by: a thread that the system has put aside holds up nothing that it
@@ -762,11 +758,11 @@ static int n_cores(void) {
 #endif
 }
 
-/* ── 3  Vectors ──────────────────────────────────────────────────────────────────────────────────────────────────────
+/* ── 4  Vectors ──────────────────────────────────────────────────────────────────────────────────────────────────────
    All the arithmetic that counts is done on sixteen 32-bit lanes at once, of which a processor takes WIDTH at a time.
    What no operator says is named here once for each kind of processor (P_…), and nothing below knows which it is. What
-   makes small whole numbers fast is P_DOT: to each lane of a, it adds the products of four bytes of w and of x. */
-
+   makes small whole numbers fast is P_DOT: to each lane of a, it adds the products of four bytes of w and of x. P_LOOKUP
+   puts for each byte of q that of sixteen which q numbers, out of the table beside it. */
 
 INLINE int32_t four_bytes(const void *x) { int32_t four; memcpy(&four, x, 4); return four; }
 
@@ -800,6 +796,7 @@ VECTORS(16);
 #define P_TO_HALVES(at, a) _mm256_storeu_si256((void *)(at), _mm512_cvtps_ph(a, 0))
 #define P_DOT(a, w, x) (pi)_mm512_dpbusd_epi32((__m512i)(a), (__m512i)(w), _mm512_set1_epi32(x))
 #define P_DOT_SIGNED P_DOT
+#define P_LOOKUP(table, q) (pi)_mm512_shuffle_epi8((__m512i)(table), (__m512i)(q))
 #elif defined __AVX2__ && defined __FMA__ && defined __F16C__ && !defined TF_PLAIN
 #include <immintrin.h>
 #define KERNEL "avx2"
@@ -811,6 +808,7 @@ VECTORS(8);
 #define P_DOT(a, w, x) dot_bytes(a, (__m256i)(w), _mm256_set1_epi32(x))
 #define P_DOT_SIGNED(a, w, x) \
     dot_bytes(a, _mm256_abs_epi8((__m256i)(w)), _mm256_sign_epi8(_mm256_set1_epi32(x), (__m256i)(w)))
+#define P_LOOKUP(table, q) (pi)_mm256_shuffle_epi8((__m256i)(table), (__m256i)(q))
 INLINE pi dot_bytes(pi a, __m256i w, __m256i x) { /* w has no sign; two products of 128 · 127 fit into 16 bits */
     return a + (pi)_mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1));
 }
@@ -824,6 +822,7 @@ VECTORS(4);
 #define P_TO_HALVES(at, a) vst1_u16(at, vreinterpret_u16_f16(vcvt_f16_f32(a)))
 #define P_DOT(a, w, x) (pi)vdotq_s32((int32x4_t)(a), (int8x16_t)(w), vreinterpretq_s8_s32(vdupq_n_s32(x)))
 #define P_DOT_SIGNED P_DOT
+#define P_LOOKUP(table, q) (pi)vqtbl1q_u8((uint8x16_t)(table), (uint8x16_t)(q))
 #else
 #define KERNEL "c"
 enum { SIGN = 0 };
@@ -836,6 +835,12 @@ VECTORS(4);
 INLINE pi dot_bytes(pi a, pu w, uint32_t x) {
     for (int i = 0; i < 32; i += 8) a += ((pi)(w << i) >> 24) * ((int32_t)(x << i) >> 24);
     return a;
+}
+INLINE pi P_LOOKUP(pi table, pi q) {
+    uint8_t t[16], y[16];
+    memcpy(t, &table, 16), memcpy(y, &q, 16);
+    for (int i = 0; i < 16; i++) y[i] = t[y[i]];
+    return memcpy(&q, y, 16), q;
 }
 #endif
 
@@ -859,6 +864,7 @@ INLINE vi i_left(vi a, int n) { EACH(vi, (pi)((pu)a.p[i] << n)); }
 INLINE vi i_right(vi a, int n) { EACH(vi, (pi)((pu)a.p[i] >> n)); }
 INLINE vi i_dot(vi a, vi w, const int8_t *x) { EACH(vi, P_DOT(a.p[i], w.p[i], four_bytes(x))); }
 INLINE vi i_dot_signed(vi a, vi w, const int8_t *x) { EACH(vi, P_DOT_SIGNED(a.p[i], w.p[i], four_bytes(x))); }
+INLINE vi i_lookup(vi table, vi q) { EACH(vi, P_LOOKUP(table.p[i], q.p[i])); }
 INLINE vf f_load(const float *at) { vf y; memcpy(&y, at, sizeof y); return y; }
 INLINE vi i_load(const uint8_t *at) { vi y; memcpy(&y, at, sizeof y); return y; }
 INLINE void f_store(float *at, vf a) { memcpy(at, &a, sizeof a); }
@@ -896,16 +902,19 @@ INLINE float exp_of(float x) {
     return x < -87 ? 0 : from_bits(to_bits(y) + (to_bits(whole) << 23));
 }
 
-/* ── 4  Weights ──────────────────────────────────────────────────────────────────────────────────────────────────────
+/* ── 5  Weights ──────────────────────────────────────────────────────────────────────────────────────────────────────
    A matrix is stored in blocks of 32 or 256 numbers along its rows, in one of many types. At loading they are laid out
    anew in a few forms: sixteen rows side by side, one to a lane, so that a product needs no sums across lanes, and the
    memory is read in one straight line. A number is d · q + m, where q has 4, 6 or 8 bits and 32 numbers (in INT6_SPLIT,
-   16) share d and m; without _MIN, m is d times a constant. Floats stay what they are. */
+   16) share d and m; without _MIN, m is d times a constant. Floats stay what they are, but BFLOAT16 takes 12 bits: of a
+   number's two bytes the lower as it is, of the upper (sign, exponent) which of sixteen it is: zero or one of the seven
+   largest in its four rows, of either sign. What is smaller, one number in some thousands, is kept apart; only if it is
+   more than one in 256, the rest of it counts as zero, which is an error below 2^-12 of the largest number. */
 
-enum { GROUP = 32, HUGE_PAGE = 2 << 20 };
+enum { GROUP = 32, HUGE_PAGE = 2 << 20, TABLES = 64 };
 typedef enum { FLOAT32, FLOAT16, BFLOAT16, INT8, INT4, INT4_MIN, INT6_MIN, INT6_SPLIT, N_FORMS } form;
 static const int SCALES[N_FORMS] = {0, 0, 0, 32, 32, 64, 64, 64}; /* bytes of a group of sixteen rows: scales, */
-static const int NUMBERS[N_FORMS] = {2048, 1024, 1024, 512, 256, 256, 384, 384}; /* then the numbers */
+static const int NUMBERS[N_FORMS] = {2048, 1024, 768, 512, 256, 256, 384, 384}; /* then the numbers */
 
 enum { T_F32 = 0, T_F16 = 1, T_Q4_0 = 2, T_Q4_1 = 3, T_Q5_0 = 6, T_Q5_1 = 7, T_Q8_0 = 8, T_Q4_K = 12, T_Q5_K = 13,
        T_Q6_K = 14, T_BF16 = 30, N_TYPES };
@@ -917,9 +926,11 @@ static const struct { const char *name; int block, bytes, numbers; form form; } 
     [T_Q6_K] = {"Q6_K", 256, 210, 0, INT6_SPLIT},
 }; /* numbers: where they begin in a block, or their lower four bits */
 
+typedef struct { int place; float x; } small; /* of BFLOAT16, kept apart: 1 + column · LANES + row, or 0 behind the last */
+
 typedef struct {
     int rows, cols, groups, type, form;
-    size_t group_bytes, tile_bytes; /* of sixteen rows */
+    size_t group_bytes, tile_bytes, apart_bytes; /* of sixteen rows */
     uint8_t *bytes;
     float *gain, *bias; /* gain: of a norm, which has no rows */
 } matrix;
@@ -931,7 +942,13 @@ static matrix matrix_of(int type, int rows, int cols) {
     matrix w = {.rows = rows, .cols = cols, .groups = (cols + GROUP - 1) / GROUP, .type = type};
     w.form = TYPES[type].form;
     w.group_bytes = (size_t)(SCALES[w.form] + NUMBERS[w.form]), w.tile_bytes = w.group_bytes * (size_t)w.groups;
+    if (w.form == BFLOAT16) w.tile_bytes += TABLES, w.apart_bytes = (size_t)w.groups * 2 * sizeof(small);
     return w;
+}
+
+/* What of a tile of BFLOAT16 is kept apart, behind all tiles; two numbers for each group at most. */
+INLINE small *kept_apart(const matrix *w, int tile) {
+    return (small *)(void *)(w->bytes + (size_t)n_tiles(w) * w->tile_bytes + (size_t)tile * w->apart_bytes);
 }
 
 static size_t row_bytes(int type, int cols) { return (size_t)cols / TYPES[type].block * TYPES[type].bytes; }
@@ -972,16 +989,41 @@ static void unpack(int type, const uint8_t *row, int g, uint8_t *q, uint16_t *sc
     }
 }
 
+/* A tile is four tables, and then for eight columns each twice the lower bytes of four and the codes of both. */
+static void pack_bfloat(const matrix *w, const uint8_t *rows, int tile, int n) {
+    size_t wide = row_bytes(w->type, w->cols);
+    uint8_t *at = w->bytes + (size_t)tile * w->tile_bytes;
+    small *apart = kept_apart(w, tile), *end = apart + 2 * w->groups;
+    memset(at, 0, w->tile_bytes), memset(apart, 0, w->apart_bytes), rows += (size_t)tile * LANES * wide;
+    for (int r = 0; r < n; r++) {
+        const uint8_t *row = rows + (size_t)r * wide;
+        uint8_t *table = at + r / 4 * 16, *to = at + TABLES + r * 4;
+        int most = 0;
+        for (int k = r; k < r + 4 && k < n && r % 4 == 0; k++)
+            for (int i = 0, high; i < w->cols; i++)
+                if ((high = rows[(size_t)k * wide + (size_t)i * 2 + 1] & 127) > most) most = high;
+        for (int k = 0; k < 16 && r % 4 == 0; k++)
+            table[k] = (uint8_t)((k % 8 && most >= k % 8 - 1 ? most - k % 8 + 1 : 0) | k / 8 << 7);
+        for (int i = 0; i < w->cols; i++) {
+            int low = row[2 * i], high = row[2 * i + 1], code = table[1] - (high & 127) + 1;
+            if (code > 7 && (low || high & 127) && apart < end)
+                *apart++ = (small){1 + i * LANES + r, float_at(w->type, row, i)};
+            if (code > 7) low = code = high = 0;
+            to[i / 8 * 192 + i % 8 / 4 * 64 + i % 4] = (uint8_t)low;
+            to[i / 8 * 192 + 128 + i % 4] |= (uint8_t)((code | high >> 7 << 3) << i % 8 / 4 * 4);
+        }
+    }
+}
+
 /* Lay out tile number `tile` of w from the rows of the file. */
 static void pack_tile(const matrix *w, const uint8_t *rows, int tile) {
     uint8_t *at = w->bytes + (size_t)tile * w->tile_bytes, q[GROUP];
     int n = w->rows - tile * LANES, width = TYPES[w->type].bytes;
     if (n < LANES || w->cols % GROUP) memset(at, 0, w->tile_bytes);
+    if (w->form == BFLOAT16) { pack_bfloat(w, rows, tile, n < LANES ? n : LANES); return; }
     for (int r = 0; r < LANES && r < n; r++) {
         const uint8_t *row = rows + (size_t)(tile * LANES + r) * row_bytes(w->type, w->cols);
-        if (w->form == BFLOAT16) /* pairs of a row in one lane */
-            for (int i = 0; i < w->cols; i++) memcpy(at + (i / 2 * LANES + r) * 4 + i % 2 * 2, row + i * 2, 2);
-        else if (is_float(w->form))
+        if (is_float(w->form))
             for (int i = 0; i < w->cols; i++) memcpy(at + (i * LANES + r) * width, row + i * width, (size_t)width);
         else for (int g = 0; g < w->groups; g++) {
             uint16_t s[2];
@@ -989,19 +1031,12 @@ static void pack_tile(const matrix *w, const uint8_t *rows, int tile) {
             uint8_t *to = at + (size_t)g * w->group_bytes;
             for (int i = 0; i < SCALES[w->form]; i += 32) memcpy(to + i + r * 2, &s[i / 32], 2);
             to += SCALES[w->form] + r * 4; /* in every 64 bytes, four are of this row */
-            if (w->form == INT8) {
-                for (int j = 0; j < 8; j++) memcpy(to + 64 * j, q + 4 * j, 4);
-                continue;
+            for (int j = 0; w->form == INT8 && j < 8; j++) memcpy(to + 64 * j, q + 4 * j, 4);
+            for (int i = 0; w->form != INT8 && i < 16; i++) to[i / 4 * 64 + i % 4] = (uint8_t)((q[i] & 15) | q[16 + i] << 4);
+            for (int i = 0; w->form >= INT6_MIN && i < 8; i++) {
+                const uint8_t *of = q + i / 4 * 16 + i % 4;
+                to[256 + i / 4 * 64 + i % 4] = (uint8_t)(of[0] >> 4 | of[4] >> 4 << 2 | of[8] >> 4 << 4 | of[12] >> 4 << 6);
             }
-            for (int j = 0; j < 4; j++)
-                for (int i = 0; i < 4; i++) to[64 * j + i] = (uint8_t)((q[4 * j + i] & 15) | q[16 + 4 * j + i] << 4);
-            if (w->form >= INT6_MIN)
-                for (int j = 0; j < 2; j++)
-                    for (int i = 0; i < 4; i++) {
-                        to[256 + 64 * j + i] = 0;
-                        for (int k = 0; k < 4; k++)
-                            to[256 + 64 * j + i] |= (uint8_t)(q[16 * j + 4 * k + i] >> 4 << 2 * k);
-                    }
         }
     }
 }
@@ -1025,8 +1060,15 @@ INLINE void numbers_of(const int form, const uint8_t *data, vi *q) {
 static void matrix_row(const matrix *w, int r, float *y) {
     const uint8_t *tile = w->bytes + (size_t)(r / LANES) * w->tile_bytes;
     int lane = r % LANES, has_min = w->form == INT4_MIN || w->form == INT6_MIN;
-    for (int i = 0; is_float(w->form) && i < w->cols; i++)
-        y[i] = float_at(w->type, tile, w->form == BFLOAT16 ? (i / 2 * LANES + lane) * 2 + i % 2 : i * LANES + lane);
+    for (int i = 0; is_float(w->form) && i < w->cols; i++) {
+        const uint8_t *at = tile + TABLES + i / 8 * 192 + lane * 4 + i % 4;
+        if (w->form != BFLOAT16) y[i] = float_at(w->type, tile, i * LANES + lane);
+        else y[i] = from_bits((uint32_t)tile[lane / 4 * 16 + (at[128] >> i % 8 / 4 * 4 & 15)] << 24
+                              | (uint32_t)at[i % 8 / 4 * 64] << 16);
+    }
+    const small *apart = w->form == BFLOAT16 ? kept_apart(w, r / LANES) : NULL;
+    for (int k = 0; apart && k < 2 * w->groups && apart[k].place; k++)
+        if ((apart[k].place - 1) % LANES == lane) y[(apart[k].place - 1) / LANES] = apart[k].x;
     for (int g = 0; !is_float(w->form) && g < w->groups; g++, tile += w->group_bytes) {
         vi q[8];
         numbers_of(w->form, tile + SCALES[w->form], q);
@@ -1039,7 +1081,7 @@ static void matrix_row(const matrix *w, int r, float *y) {
     }
 }
 
-/* ── 5  Products ─────────────────────────────────────────────────────────────────────────────────────────────────────
+/* ── 6  Products ─────────────────────────────────────────────────────────────────────────────────────────────────────
    y = W x for many x at once. What W is made of decides how x is given: as floats, or, where the weights are whole
    numbers, rounded to whole numbers -127 … 127 with a scale for every 32. Since W is d q + m and x is d' q', their
    product over a group is d d' (q · q') + m d' (sum of q'): the sums are found once, when x is rounded.
@@ -1049,7 +1091,7 @@ static void matrix_row(const matrix *w, int r, float *y) {
 enum { PANEL = 8 };
 
 typedef struct {
-    int n, cols, floats, integers; /* n vectors, padded with zeros to cols, a multiple of GROUP; wanted as which */
+    int n, cols, floats, integers; /* n vectors, padded with zeros to cols, a multiple of GROUP; as what matrices take */
     float *x, *scales;             /* scales: d', d' · sum, and d' · sum of the first half and of the second */
     int8_t *q;
 } input;
@@ -1125,28 +1167,41 @@ INLINE void integers(const int form, const int nb, const matrix *w, const uint8_
 }
 
 /* Sixteen rows of floats times nb vectors, in two sums each: a lone vector's would wait for the last addition. */
-INLINE void floats(const int form, const int nb, const matrix *w, const uint8_t *data, const float *x, int width,
-                   float *y) {
+INLINE void floats(const int form, const int nb, const matrix *w, const uint8_t *tile, const small *apart, const float *x,
+                   int width, float *y) {
+    const uint8_t *data = form == BFLOAT16 ? tile + TABLES : tile;
+    const float *at = x;
+    if (form == BFLOAT16) __builtin_prefetch(apart), __builtin_prefetch(tile + AHEAD);
+    const int size = form == BFLOAT16 ? 96 : form == FLOAT16 ? 128 : 256; /* of four columns */
+    vi table = i_load(tile);
     vf sum[2 * PANEL];
     UNROLL for (int c = 0; c < 2 * nb; c++) sum[c] = f_set(0);
-    for (int k = 0; k < w->groups * GROUP; k += 4) {
-        vf v[4];
-        PREFETCH(data, form == FLOAT32 ? 256 : 128);
-        if (form == BFLOAT16) {
-            vi one = i_load(data), two = i_load(data + 64);
-            v[0] = f_as(i_left(one, 16)), v[1] = f_as(i_and(one, 0xFFFF0000));
-            v[2] = f_as(i_left(two, 16)), v[3] = f_as(i_and(two, 0xFFFF0000));
-        } else {
+    for (int k = 0; k < w->groups * GROUP; k += 8, data += 2 * size) {
+        PREFETCH(data, 2 * size);
+        UNROLL for (int h = 0; h < 2; h++) {
+            vf v[4];
+            if (form == BFLOAT16) {
+                vi codes = i_load(data + 128), low = i_load(data + 64 * h);
+                vi high = i_lookup(table, i_and(h ? i_right(codes, 4) : codes, 0x0F0F0F0F));
+                vi even = i_or(i_and(i_left(high, 8), 0xFF00FF00), i_and(low, 0x00FF00FF)); /* columns 0 and 2 */
+                vi odd = i_or(i_and(high, 0xFF00FF00), i_and(i_right(low, 8), 0x00FF00FF));
+                v[0] = f_as(i_left(even, 16)), v[2] = f_as(i_and(even, 0xFFFF0000));
+                v[1] = f_as(i_left(odd, 16)), v[3] = f_as(i_and(odd, 0xFFFF0000));
+            } else {
+                UNROLL for (int j = 0; j < 4; j++)
+                    v[j] = form == FLOAT32 ? f_load((const float *)(const void *)(data + h * 256) + j * LANES)
+                                           : f_halves((const uint16_t *)(const void *)(data + h * 128) + j * LANES);
+            }
             UNROLL for (int j = 0; j < 4; j++)
-                v[j] = form == FLOAT32 ? f_load((const float *)(const void *)data + j * LANES)
-                                       : f_halves((const uint16_t *)(const void *)data + j * LANES);
+                UNROLL for (int c = 0; c < nb; c++)
+                    sum[2 * c + j % 2] = f_fma(v[j], f_set(at[j * width + c]), sum[2 * c + j % 2]);
+            at += 4 * width;
         }
-        UNROLL for (int j = 0; j < 4; j++)
-            UNROLL for (int c = 0; c < nb; c++)
-                sum[2 * c + j % 2] = f_fma(v[j], f_set(x[j * width + c]), sum[2 * c + j % 2]);
-        data += form == FLOAT32 ? 256 : 128, x += 4 * width;
     }
     UNROLL for (int c = 0; c < nb; c++) f_store(y + c * LANES, f_add(sum[2 * c], sum[2 * c + 1]));
+    for (int k = 0; form == BFLOAT16 && k < 2 * w->groups && apart[k].place; k++)
+        for (int c = 0, row = (apart[k].place - 1) % LANES, column = (apart[k].place - 1) / LANES; c < nb; c++)
+            y[c * LANES + row] += apart[k].x * x[column * width + c];
 }
 
 /* How many of n are done at a time, and the constants that the loops above are compiled for. */
@@ -1159,7 +1214,7 @@ static void tile_times(const matrix *w, int tile, const input *in, int column, i
     const uint8_t *at = w->bytes + (size_t)tile * w->tile_bytes;
     const float *x = in->x + (size_t)first * in->cols + c, *xs = in->scales + ((size_t)first * w->groups + c) * 4;
     const int8_t *q = in->q + (size_t)first * in->cols + c * GROUP;
-#define FLOATS(FORM, NB) case FORM * 16 + NB: floats(FORM, NB, w, at, x, width, y); break;
+#define FLOATS(FORM, NB) case FORM * 16 + NB: floats(FORM, NB, w, at, kept_apart(w, tile), x, width, y); break;
 #define INTEGERS(FORM, NB) case FORM * 16 + NB: integers(FORM, NB, w, at, q, xs, width, y); break;
     switch (w->form * 16 + nb) {
         FOR_EACH_STEP(FLOATS, FLOAT32) FOR_EACH_STEP(FLOATS, FLOAT16) FOR_EACH_STEP(FLOATS, BFLOAT16)
@@ -1179,14 +1234,13 @@ typedef struct {
 
 static void product_tile(const product *p, int part, int tile, int column, int nb) {
     const matrix *w = p->part[part].w;
-    float y[PANEL * LANES], zeros[LANES] = {0};
+    float y[PANEL * LANES];
     int row = tile * LANES, n = w->rows - row < LANES ? w->rows - row : LANES;
-    const float *bias = w->bias ? w->bias + row : zeros;
     tile_times(w, tile, p->in, column, nb, y);
     for (int c = 0; c < nb; c++) {
         float *to = p->part[part].y + (size_t)(column + c) * p->part[part].stride + row;
-        if (p->part[part].add) for (int r = 0; r < n; r++) to[r] += y[c * LANES + r] + bias[r];
-        else for (int r = 0; r < n; r++) to[r] = y[c * LANES + r] + bias[r];
+        for (int r = 0; w->bias && r < n; r++) y[c * LANES + r] += w->bias[row + r];
+        for (int r = 0; r < n; r++) to[r] = p->part[part].add ? to[r] + y[c * LANES + r] : y[c * LANES + r];
     }
 }
 
@@ -1210,7 +1264,7 @@ static void multiply(pool *threads, product *p) {
     parallel(threads, product_chunk, p, p->n_chunks);
 }
 
-/* ── 6  The model ────────────────────────────────────────────────────────────────────────────────────────────────────
+/* ── 7  The model ────────────────────────────────────────────────────────────────────────────────────────────────────
    A stream x holds one vector of width d for each position. Each block adds to it twice: attention brings in what
    earlier positions know, the MLP works on each position alone. At the end, a token's score is its match with x. */
 
@@ -1246,7 +1300,7 @@ typedef struct {
     char kind[32], key[128];
     int positions, norm, mlp, side_by_side;
     int v, context, n_layers, d, h, n, e, f; /* n: heads of keys and values */
-    int part_length;                         /* positions of the past that are mixed in one go, see section 8 */
+    int part_length;                         /* positions of the past that are mixed in one go, see section 9 */
     float eps, embedding_scale;
     float *factors; /* which frequencies are divided by */
     double base[2], *frequency[2]; /* of each pair of channels; 1: in blocks with a window */
@@ -1300,8 +1354,9 @@ static int ask(tf_model *m, matrix *to, float **vector, int rows, int cols, int 
     if (!gguf_tensor(m->file, w->name))
         return optional || fail("the file has no %s, which a %s model needs", w->name, m->kind);
     if (!place(m->file, w)) return 0;
-    if (to) *to = matrix_of(w->type, rows, cols);
-    m->n_bytes += to ? (size_t)n_tiles(to) * to->tile_bytes : ((size_t)cols * sizeof(float) + 63) & ~(size_t)63;
+    if (to) *to = matrix_of(w->type, rows, cols), *(is_float(to->form) ? &m->in.floats : &m->in.integers) = 1;
+    m->n_bytes += to ? (size_t)n_tiles(to) * (to->tile_bytes + to->apart_bytes) : (size_t)cols * sizeof(float);
+    m->n_bytes = (m->n_bytes + 63) & ~(size_t)63;
     return ++m->n_wishes;
 }
 
@@ -1526,7 +1581,7 @@ int tf_size(const tf_model *m, int what) {
 
 const char *tf_kernel(void) { return KERNEL; }
 
-/* ── 7  What is remembered ───────────────────────────────────────────────────────────────────────────────────────────
+/* ── 8  What is remembered ───────────────────────────────────────────────────────────────────────────────────────────
    The keys and values of one sequence, in pages of PAGE positions, each with all layers and heads, so that a sequence
    grows through memory in one line. Values lie position by position; keys in blocks of sixteen positions, channel by
    channel, so that a query meets sixteen keys at once. With KEEP_INT8 each key and value has a scale of its own. Memory
@@ -1601,7 +1656,7 @@ static void remember(tf_cache *c, int layer, int values, int head, int position,
 #undef SCATTER
 }
 
-/* ── 8  Attention ────────────────────────────────────────────────────────────────────────────────────────────────────
+/* ── 9  Attention ────────────────────────────────────────────────────────────────────────────────────────────────────
    Each position mixes the values of those up to itself, by how well its query meets their keys. Positions are taken
    a page at a time: what has been mixed so far shrinks whenever a larger score turns up (Milakov, Gimelshein 2018), so
    that no row of scores is ever kept whole. The past is cut into parts at fixed positions, which are mixed apart, by
@@ -1683,24 +1738,23 @@ static __attribute__((noinline)) void join(float *to, const float *next, int e_r
     to[e_room] = most, to[e_room + 1] = to[e_room + 1] * keep + next[e_room + 1] * add;
 }
 
-/* n positions of a page, from `at` on, for nr rows. */
-INLINE void attend_page(const int kind, const int nr, const tf_model *m, const tf_cache *c, int head, int at, int n,
-                        row *rows) {
-    uint8_t *keys = slab(c, at / PAGE, m->layer, 0, head), *values = slab(c, at / PAGE, m->layer, 1, head);
-    size_t ahead = (size_t)(values - keys);
-    score(kind, nr, keys, slab_scales(c, keys), m->e, m->e_room, n, ahead, rows);
-    for (int r = 0; r < nr; r++) weigh(&rows[r], at, n, kind == KEEP_INT8 ? slab_scales(c, values) : NULL, m->e_room);
-    blend(kind, nr, values, m->e_room, n, c->page_bytes - ahead, rows);
-}
-
 /* Positions begin … stop - 1 of head number `head`, for nr rows whose z, most and sum are at their beginning. */
-static void attend_part(const tf_model *m, const tf_cache *c, int head, int begin, int stop, int nr, row *rows) {
+INLINE void attend_pages(const int kind, const int nr, const tf_model *m, const tf_cache *c, int head, int begin, int stop,
+                         row *rows) {
     for (int at = begin; at < stop; at += PAGE) {
         int n = stop - at < PAGE ? stop - at : PAGE;
-#define IF_KIND(KIND, NR) case KIND * 16 + NR: attend_page(KIND, NR, m, c, head, at, n, rows); break;
-        switch (c->kind * 16 + nr) {
-            FOR_EACH_STEP(IF_KIND, KEEP_HALF) FOR_EACH_STEP(IF_KIND, KEEP_INT8) FOR_EACH_STEP(IF_KIND, KEEP_FLOAT)
-        }
+        uint8_t *keys = slab(c, at / PAGE, m->layer, 0, head), *values = slab(c, at / PAGE, m->layer, 1, head);
+        size_t ahead = (size_t)(values - keys);
+        score(kind, nr, keys, slab_scales(c, keys), m->e, m->e_room, n, ahead, rows);
+        for (int r = 0; r < nr; r++) weigh(&rows[r], at, n, kind == KEEP_INT8 ? slab_scales(c, values) : NULL, m->e_room);
+        blend(kind, nr, values, m->e_room, n, c->page_bytes - ahead, rows);
+    }
+}
+
+static void attend_part(const tf_model *m, const tf_cache *c, int head, int begin, int stop, int nr, row *rows) {
+#define IF_KIND(KIND, NR) case KIND * 16 + NR: attend_pages(KIND, NR, m, c, head, begin, stop, rows); break;
+    switch (c->kind * 16 + nr) {
+        FOR_EACH_STEP(IF_KIND, KEEP_HALF) FOR_EACH_STEP(IF_KIND, KEEP_INT8) FOR_EACH_STEP(IF_KIND, KEEP_FLOAT)
     }
 }
 
@@ -1712,7 +1766,7 @@ static void attend(void *argument, int task) {
     int window = m->blocks[m->layer].window, p = m->token[first].position, end = p + m->tile[tile].n;
     int seen = window && p >= window ? (p - window + 1) / length : 0, from = m->n_apart > 1 ? apart : seen;
     int to = m->n_apart > 1 ? apart + 1 : (end + length - 1) / length;
-    float other[MOST_ROWS][MOST_HEAD + LANES];
+    float other[MOST_ROWS][MOST_HEAD + LANES], *made[MOST_ROWS];
     row rows[MOST_ROWS];
     for (int done = 0, nr; done < n_rows; done += nr) {
         nr = step_of(n_rows - done);
@@ -1720,23 +1774,22 @@ static void attend(void *argument, int task) {
             int stop = part < seen ? 0 : (part + 1) * length < end ? (part + 1) * length : end;
             for (int r = 0; r < nr; r++) {
                 int t = first + (done + r) / group, query = head * group + (done + r) % group;
-                p = m->token[t].position;
+                p = m->token[t].position, made[r] = part_of(m, t, apart, query);
                 rows[r] = (row){.q = row_of(m->qkv, m->qkv_room, t) + query * m->e, .most = -INFINITY, .to = p + 1,
-                                .z = part == from ? part_of(m, t, apart, query) : other[r],
+                                .z = part == from ? made[r] : other[r],
                                 .from = window && p >= window ? p - window + 1 : 0};
                 memset(rows[r].z, 0, (size_t)m->e_room * sizeof(float));
             }
             attend_part(m, m->token[first].cache, head, part * length, stop, nr, rows);
             for (int r = 0; r < nr; r++) {
-                int t = first + (done + r) / group, query = head * group + (done + r) % group;
                 rows[r].z[m->e_room] = rows[r].most, rows[r].z[m->e_room + 1] = rows[r].sum;
-                if (part > from) join(part_of(m, t, apart, query), other[r], m->e_room);
+                if (part > from) join(made[r], other[r], m->e_room);
             }
         }
     }
 }
 
-/* ── 9  The pass through the model ───────────────────────────────────────────────────────────────────────────────────
+/* ── 10  The pass through the model ──────────────────────────────────────────────────────────────────────────────────
    Some tokens, of one sequence or of many, go through all blocks together, so that each weight is read once for all. */
 
 static void normalise(const tf_model *m, const matrix *by, const float *x, float *y, int n) {
@@ -1749,12 +1802,6 @@ static void normalise(const tf_model *m, const matrix *by, const float *x, float
     float scale = 1 / sqrtf(dot(y, y, n) / (float)n + m->eps);
     for (int i = 0; i < n; i++) y[i] *= scale * by->gain[i];
     for (int i = 0; by->bias && i < n; i++) y[i] += by->bias[i];
-}
-
-/* What the next products need to be given, for n vectors. */
-static void expect(tf_model *m, int n, int n_matrices, const matrix *w) {
-    m->in.n = n, m->in.cols = w->groups * GROUP, m->in.floats = m->in.integers = 0;
-    for (int i = 0; i < n_matrices; i++) *(is_float(w[i].form) ? &m->in.floats : &m->in.integers) = 1;
 }
 
 static void each_token(tf_model *m, void (*work)(void *, int), int n, const matrix *by) {
@@ -1866,34 +1913,53 @@ static void back_to_stream(tf_model *m, const matrix *w, const matrix *after) {
     if (after->gain) each_token(m, add_normalised, m->n_tokens, after);
 }
 
+/* Vectors for products with w come next, one for each of n tokens; each is set by `work`. */
+static void inputs_for(tf_model *m, const matrix *w, int n, void (*work)(void *, int), const matrix *by) {
+    m->in.n = n, m->in.cols = w->groups * GROUP;
+    each_token(m, work, n, by);
+}
+
 static void through_blocks(tf_model *m) {
     int n = m->n_tokens, h = m->h * m->e, k = m->n * m->e, w = m->qkv_room, f = m->f_room;
     float *q = m->qkv;
     each_token(m, begin, n, NULL);
     for (m->layer = 0; m->layer < m->n_layers; m->layer++) {
         const block *b = &m->blocks[m->layer];
-        expect(m, n, b->n_qkv, b->qkv);
-        each_token(m, before_product, n, &b->ln1);
+        inputs_for(m, &b->qkv[0], n, before_product, &b->ln1);
         product qkv = {.in = &m->in, .n_parts = b->n_qkv,
                        .part = {{&b->qkv[0], q, w, 0}, {&b->qkv[1], q + h, w, 0}, {&b->qkv[2], q + h + k, w, 0}}};
         multiply(&m->threads, &qkv);
         each_token(m, after_qkv, n, NULL);
         parallel(&m->threads, attend, m, m->n_tiles * m->n * m->n_apart);
-        expect(m, n, 1, &b->O);
-        each_token(m, after_attention, n, NULL);
+        inputs_for(m, &b->O, n, after_attention, NULL);
         back_to_stream(m, &b->O, &b->after_attention);
         if (m->mlp == NO_MLP) continue;
-        int gated = b->gate.bytes != NULL;
-        matrix both[2] = {b->in, b->gate};
-        expect(m, n, 1 + gated, both);
-        each_token(m, before_product, n, &b->ln2);
-        product in = {.in = &m->in, .n_parts = 1 + gated, .then = activate, .argument = m,
+        inputs_for(m, &b->in, n, before_product, &b->ln2);
+        product in = {.in = &m->in, .n_parts = b->gate.bytes ? 2 : 1, .then = activate, .argument = m,
                       .part = {{&b->in, m->wide, f, 0}, {&b->gate, m->gate, f, 0}}};
         multiply(&m->threads, &in);
-        expect(m, n, 1, &b->out);
-        each_token(m, before_out, n, NULL);
+        inputs_for(m, &b->out, n, before_out, NULL);
         back_to_stream(m, &b->out, &b->after_mlp);
     }
+}
+
+/* The tokens that are together by now; what comes after those that are chosen goes to logits. Its end. */
+static float *pass(tf_model *m, float *logits, int every) {
+    int longest = 1, n = m->n_chosen;
+    for (int t = 0; t < m->n_tokens; t++) longest = m->token[t].position < longest ? longest : m->token[t].position + 1;
+    m->n_apart = (longest + m->part_length - 1) / m->part_length;
+    if (m->n_tiles * m->n >= 4 * m->threads.n_threads || m->n_apart * m->n_tokens > MOST_TOKENS) m->n_apart = 1;
+    through_blocks(m);
+    inputs_for(m, &m->W_U, n, before_product, &m->ln_final);
+    m->n_tokens = m->n_tiles = m->n_chosen = 0;
+    if (every == 2) {
+        for (int j = 0; j < n; j++, logits += m->d)
+            memcpy(logits, row_of(m->normal, m->d_room, m->chosen[j]), (size_t)m->d * sizeof(float));
+        return logits;
+    }
+    product p = {.in = &m->in, .n_parts = 1, .part = {{&m->W_U, logits, m->v, 0}}};
+    if (n) multiply(&m->threads, &p);
+    return logits + (size_t)n * (size_t)m->v;
 }
 
 /* One step of a batch: sequence i reads counts[i] ids behind what its cache holds. logits [·][v]: with `every` 0 after
@@ -1914,37 +1980,16 @@ int tf_forward(tf_model *m, int n_sequences, tf_cache **caches, const int *count
     }
     pthread_mutex_lock(&m->lock);
     int group = m->h / m->n, most = group < TILE_ROWS ? TILE_ROWS / group : 1;
-    for (int i = 0, read = 0; i < n_sequences;) { /* as many as go together: the rest of sequence i, and what follows */
-        m->n_tokens = m->n_tiles = m->n_chosen = 0;
-        int longest = 1;
-        while (i < n_sequences && m->n_tokens < MOST_TOKENS) {
-            tf_cache *c = caches[i];
-            int left = counts[i] - read, n = left < MOST_TOKENS - m->n_tokens ? left : MOST_TOKENS - m->n_tokens;
-            for (int j = 0; j < n; j++) {
-                int t = m->n_tokens++;
-                m->token[t].id = *ids++, m->token[t].position = c->length + j, m->token[t].cache = c;
-                if (j % most == 0) m->tile[m->n_tiles].first = t, m->tile[m->n_tiles++].n = 0;
-                m->tile[m->n_tiles - 1].n++;
-                if (every || j + 1 == left) m->chosen[m->n_chosen++] = t;
-            }
-            c->length += n, longest = c->length > longest ? c->length : longest;
-            read += n;
-            if (read == counts[i]) i++, read = 0;
+    for (int i = 0; i < n_sequences; i++)
+        for (int j = 0; j < counts[i]; j++) {
+            if (m->n_tokens == MOST_TOKENS) logits = pass(m, logits, every);
+            int t = m->n_tokens++;
+            m->token[t].id = *ids++, m->token[t].position = caches[i]->length++, m->token[t].cache = caches[i];
+            if (!t || !j || m->tile[m->n_tiles - 1].n == most) m->tile[m->n_tiles].first = t, m->tile[m->n_tiles++].n = 0;
+            m->tile[m->n_tiles - 1].n++;
+            if (every || j + 1 == counts[i]) m->chosen[m->n_chosen++] = t;
         }
-        m->n_apart = (longest + m->part_length - 1) / m->part_length;
-        if (m->n_tiles * m->n >= 4 * m->threads.n_threads || m->n_apart * m->n_tokens > MOST_TOKENS) m->n_apart = 1;
-        through_blocks(m);
-        expect(m, m->n_chosen, 1, &m->W_U);
-        each_token(m, before_product, m->n_chosen, &m->ln_final);
-        if (every == 2)
-            for (int j = 0; j < m->n_chosen; j++, logits += m->d)
-                memcpy(logits, row_of(m->normal, m->d_room, m->chosen[j]), (size_t)m->d * sizeof(float));
-        else if (m->n_chosen) {
-            product p = {.in = &m->in, .n_parts = 1, .part = {{&m->W_U, logits, m->v, 0}}};
-            multiply(&m->threads, &p);
-            logits += (size_t)m->n_chosen * (size_t)m->v;
-        }
-    }
+    pass(m, logits, every);
     pthread_mutex_unlock(&m->lock);
     return 0;
 }
