@@ -47,7 +47,7 @@ def label(
         "--agreement", help="Instead: how far the labels in the files that are named agree.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write answers and compare a model's, in the browser; keep what people say of them.
+    """Write answers and compare a model's, in the browser; see whether people agree.
 
     \b
     twofold label runs/mine --prompts questions.txt --out labels.jsonl
