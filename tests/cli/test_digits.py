@@ -88,6 +88,7 @@ def test_the_same_seed_gives_the_same_figures_in_the_next_folder(twofold):
         (("--momentum", "1"), "momentum=1.0"),
         (("--seed", "-1"), "seed=-1"),
         (("--convolution", "--loss", "squared"), "--loss 'squared' does not go with --convolution"),
+        (("--serve", "--host", "0.0.0.0"), "set a key with --api-key"),
         (("--convolution", "--hidden", "9"), "--hidden (9,) does not go with --convolution"),
     ],
 )

@@ -13,6 +13,7 @@ from twofold.neuron.descent import Settings, train
 from twofold.neuron.experiment import begin
 from twofold.neuron.images import Digits, Images
 from twofold.serve.bench import Bench, Benches, Choice
+from twofold.serve.exhibit import Exhibit
 
 SETTINGS = Settings(learning_rate=1.0, batch=8, epochs=100, momentum=0.5, cooldown=0)
 FOR_EVER = 1e9
@@ -136,3 +137,15 @@ def test_a_convolutional_network_descends_in_bursts_and_has_a_landscape_too():
     images = bench.on_slice
     here = network.gradients(images.pixels, images.labels).cost
     assert found.path.shape == (13, 2) and np.isfinite(found.costs).all() and found.costs.min() < 1.5 * here
+
+
+def test_of_very_many_images_some_are_measured_on_and_each_is_seen_less_often():
+    """Steps of a recipe, and of a bench's measuring, stay about as many however many images there are."""
+    many = Digits("many", blobs(12_000, 0), blobs(5000, 1))
+    few, more = ({name: one.plan.settings.epochs for name, one in Exhibit(_digits=digits).recipes().items()}
+                 for digits in (DIGITS, many))  # fmt: skip
+    assert few["lecture"] == 30 and more["lecture"] == 10
+    assert all(1 <= more[name] <= few[name] / 2 for name in few)
+    bench = Bench(many, Choice())
+    assert 1500 < len(bench.held_out) <= 2000
+    assert np.array_equal(bench.held_out.pixels[-1], many.held_out.pixels[4998]), "from all of them"

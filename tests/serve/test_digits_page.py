@@ -375,7 +375,7 @@ def test_steps_that_are_too_large_are_told(visit):
 
 @for_browsers
 def test_a_server_that_wants_a_key_is_given_one(browser, tmp_path):
-    with serving_digits("quick", tmp_path, TWOFOLD_API_KEY="secret") as running:
+    with serving_digits("quick", tmp_path, "--api-key", "secret") as running:
         page = browser.new_page()
         page.goto(f"{running.url}/#/digits")
         page.fill(".notice input", "secret")

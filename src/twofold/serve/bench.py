@@ -28,6 +28,7 @@ T = TypeVar("T")
 KEPT = 512  # costs, and accuracies, that are remembered of a descent
 TOLD = 12  # costs of one burst
 ON_SLICE, ON_SLICE_OF_MAPS = 250, 50  # images whose mean cost is the height of the landscape; maps take longer
+MEASURED = 2000  # held-out images that are read after each burst; of more, evenly spread ones
 RECENT = 100  # steps whose mean cost may not be twice what it was before the first
 
 Measure = tuple[int, float, float, float]  # after how many steps, held-out accuracy, its interval
@@ -71,6 +72,7 @@ class Bench:
 
     def __init__(self, digits: Digits, choice: Choice) -> None:
         self.digits, self.lock, self.turn = digits, threading.RLock(), 0
+        self.held_out = digits.held_out[:: -(-len(digits.held_out) // MEASURED)]
         self.begin(choice)
 
     def begin(self, choice: Choice) -> None:
@@ -149,7 +151,7 @@ class Bench:
         return self._descent[1]
 
     def _measure(self) -> Measure:
-        found = score(self.network, self.digits.held_out)
+        found = score(self.network, self.held_out)
         return self.step, found.accuracy, found.low, found.high
 
 

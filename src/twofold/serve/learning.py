@@ -46,7 +46,7 @@ def _own(asked: Own, exhibit: Exhibit) -> Begun:
             bench.begin(choice)
         course, usual = _course(bench, asked.example, bench.costs, bench.accuracies), bench.choice.plan.settings
         return {
-            **course, "began": matrix(bench.began),
+            **course, "began": matrix(bench.began), "held_out": len(bench.held_out),
             "usual": {"learning_rate": usual.learning_rate, "batch": usual.batch, "momentum": usual.momentum},
         }  # fmt: skip
 

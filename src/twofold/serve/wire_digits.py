@@ -146,6 +146,7 @@ class Begun(Course):
 
     began: Matrix
     usual: Usual
+    held_out: int  # images that accuracies are measured on
 
 
 class Slice(TypedDict):

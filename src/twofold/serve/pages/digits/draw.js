@@ -55,6 +55,7 @@ export class DrawView {
     try {
       told = await this.page.server.json("digits/network", { body: { client: this.page.client, network: name } });
     } catch (error) { // what there was stays
+      if (!before[1]) sessionStorage.removeItem("twofold-digits-network");
       if (this.page.network === name) {
         [this.page.network, this.network, this.about.textContent] = before;
         this.offer(this.page.network);
@@ -88,10 +89,9 @@ export class DrawView {
     this.kinds.replaceChildren(few);
   }
 
-  async put(question) {
+  put(question) {
     this.question = question;
-    await this.ask();
-    if (this.question === question) this.pad.show(this.look.pixels);
+    return this.ask();
   }
 
   /** At most one question is on its way; what changed meanwhile is asked when it is back. */
@@ -103,7 +103,10 @@ export class DrawView {
         this.again = false;
         const { question } = this, { network } = this.page;
         const look = await this.page.server.json("digits/answer", { body: { client: this.page.client, network, ...question } });
-        if (network === this.page.network && (question === this.question || question.strokes)) { this.look = unpackLook(look); this.draw(); }
+        if (network !== this.page.network || (question !== this.question && !question.strokes)) continue;
+        this.look = unpackLook(look);
+        if (!question.strokes) this.pad.show(look.pixels);
+        this.draw();
       } while (this.again);
       this.page.tell("");
     } catch (error) {

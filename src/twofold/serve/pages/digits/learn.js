@@ -145,6 +145,7 @@ export class LearnView {
     this.fixed.hidden = !convolution;
     this.began = matrix(state.began);
     this.cost.use(state.costs);
+    this.right.unit = `share of ${state.held_out.toLocaleString("en")} images`;
     this.right.use(state.accuracies);
     this.take(state);
   }
