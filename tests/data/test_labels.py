@@ -89,10 +89,34 @@ def test_a_full_disk_leaves_no_half_line(file, monkeypatch):
     def full(number):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(DiskFull):
-        file.add(verdict("second"))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(DiskFull):
+            file.add(verdict("second"))
     assert file.path.read_bytes() == before and len(file.entries("Ada")) == 1
+    file.add(verdict("second"))
+    assert len(file.path.read_bytes().splitlines()) == 2 == len(LabelFile(file.path).entries("Ada"))
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self"), reason="limits on a file's size are POSIX's")
+def test_a_write_that_stops_in_the_middle_leaves_no_half_line(tmp_path):
+    file = LabelFile(tmp_path / "labels.jsonl")
+    file.add(verdict("first"))
+    before = file.path.read_bytes()
+    code = (
+        "import resource, signal, sys; sys.path.insert(0, sys.argv[2]); from test_labels import *\n"
+        "from pathlib import Path\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "file = LabelFile(Path(sys.argv[1]))\n"
+        "most = file.path.stat().st_size + 50\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))\n"
+        "try: file.add(verdict('second'))\n"
+        "except OSError: print('refused')"
+    )
+    command = [sys.executable, "-c", code, str(file.path), os.path.dirname(__file__)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "refused" in done.stdout, done.stderr
+    assert file.path.read_bytes() == before
 
 
 @pytest.mark.parametrize(("change", "words"), [

@@ -20,7 +20,7 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -130,14 +130,14 @@ class LabelFile:
         entry = secrets.token_hex(8)
         records = verdict.records(entry)
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
-        with self._lock, disk_full_is_named(self.path), self.path.open("ab") as file:
-            before = file.tell()
+        with self._lock, disk_full_is_named(self.path), self.path.open("ab", buffering=0) as file:
+            before, left = file.tell(), memoryview(lines)
             try:
-                file.write(lines)
-                file.flush()
+                while left:
+                    left = left[file.write(left) :]
                 os.fsync(file.fileno())
             except OSError:
-                os.truncate(self.path, before)
+                file.truncate(before)
                 raise
             self._entries[entry] = records[0]["labels"]
         return entry
@@ -147,9 +147,9 @@ class LabelFile:
         with self._lock:
             if entry not in self._entries:
                 return None
-            lines = self.path.read_bytes().splitlines(keepends=True)
+            kept = [line for line, labels in self._lines() if labels.get("entry") != entry]
             with writing(self.path) as temporary:
-                temporary.write_bytes(b"".join(one for one in lines if _labels(json.loads(one)).get("entry") != entry))
+                temporary.write_bytes(b"".join(kept))
             return self._entries.pop(entry)
 
     def entries(self, by: str) -> dict[str, Mapping[str, Any]]:
@@ -173,13 +173,16 @@ class LabelFile:
 
     def _read(self) -> dict[str, Mapping[str, Any]]:
         found: dict[str, Mapping[str, Any]] = {}
-        for number, line in enumerate(self.path.read_bytes().splitlines(), 1):
-            try:
-                labels = _labels(json.loads(line))
-            except (ValueError, RecursionError) as error:
-                raise FileFormatError(f"{self.path}, line {number}: this is no label; name another file") from error
+        for number, (_, labels) in enumerate(self._lines(), 1):
             found.setdefault(str(labels.get("entry", f"line {number}")), labels)
         return found
+
+    def _lines(self) -> Iterator[tuple[bytes, Mapping[str, Any]]]:
+        for number, line in enumerate(self.path.read_bytes().splitlines(keepends=True), 1):
+            try:
+                yield line, _labels(json.loads(line))
+            except (ValueError, RecursionError) as error:
+                raise FileFormatError(f"{self.path}, line {number}: this is no label; name another file") from error
 
 
 def _labels(record: Any) -> Mapping[str, Any]:
