@@ -16,12 +16,15 @@ from twofold.circuits.embeddings import analogies, analogy, neighbours, projecti
 from twofold.circuits.importance import term_importance
 from twofold.circuits.lens import lens
 from twofold.circuits.look import look, without
+from twofold.circuits.matrices import heads
+from twofold.circuits.neurons import exciting
 from twofold.circuits.patching import ablated, head_effects, lead, means, patch_heads, patch_stream, path_patch
 from twofold.circuits.reading import row
 from twofold.circuits.skip_trigrams import bugs, occurrences, skip_trigrams, strongest_sources
 from twofold.circuits.steering import direction, steered
 from twofold.errors import ConfigError, TwofoldError
 from twofold.model.watching import recording, tapped
+from twofold.tune.lora import low_ranks, merge, wrap
 
 
 @pytest.fixture
@@ -317,6 +320,42 @@ def test_the_in_context_score_is_late_less_early_loss(small, random_model, ids):
     assert in_context_score(model, ids, late=15, early=4) == pytest.approx(wanted, abs=1e-5)
     with pytest.raises(ConfigError, match="500 and 50|50 and 500|500"):
         in_context_score(model, ids)
+
+
+def test_the_places_that_excite_a_neuron_are_its_largest_activations(model, ids):
+    rows = ids.repeat(4, 1).roll(1, 0)
+    found = exciting(model, rows, 1, [0, 7, 30], k=5)
+    with recording(model, "blocks.1.mlp.hook_post") as seen:
+        model(rows)
+    post = seen["blocks.1.mlp.hook_post"].detach()
+    for at, neuron in enumerate((0, 7, 30)):
+        wanted = post[..., neuron].flatten().topk(5).values
+        torch.testing.assert_close(found.activation[at], wanted, rtol=1e-4, atol=1e-5)
+        for which, position, value in zip(found.row[at], found.position[at], found.activation[at], strict=True):
+            assert float(post[which, position, neuron]) == pytest.approx(float(value), abs=1e-5)
+        assert float(found.mean[at]) == pytest.approx(float(post[..., neuron].mean()), abs=1e-5)
+    with pytest.raises(ConfigError, match="no neuron 80"):
+        exciting(model, rows, 1, [80])
+    with pytest.raises(ConfigError, match="no MLP in layer 2"):
+        exciting(model, rows, 2, [0])
+
+
+def test_a_model_with_low_rank_additions_is_seen_as_it_computes(small, random_model, ids):
+    """LoRA's matrices stand where parameters stood: heads add up, and the circuits are those of the sums."""
+    model = wrap(random_model(small(n_kv_heads=2)), rank=2)
+    with torch.no_grad():
+        for _, one in low_ranks(model):
+            one.B.normal_(std=0.3, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad(), recording(model, "blocks.1.attn.hook_result", "blocks.1.hook_attn_out") as seen:
+        model(ids)
+    torch.testing.assert_close(seen["blocks.1.attn.hook_result"].sum(2), seen["blocks.1.hook_attn_out"],
+                               rtol=1e-4, atol=1e-4)  # fmt: skip
+    shares = attribute(model, ids[:1], 3)
+    assert shares.total == pytest.approx(shares.logit, abs=1e-3)
+    before = heads(model)
+    after = heads(merge(model))
+    torch.testing.assert_close(before.QK[5].full(), after.QK[5].full(), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(before.W_O, after.W_O, rtol=1e-4, atol=1e-5)
 
 
 def test_neighbours_and_analogies_of_a_space_made_for_them(small, random_model):

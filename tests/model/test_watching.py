@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -12,8 +13,13 @@ import torch
 from twofold.contracts import Sampling
 from twofold.engine.open import from_decoder
 from twofold.errors import ConfigError, TwofoldError
+from twofold.model.decoder import Decoder, initialise
 from twofold.model.tap import ON_REQUEST, places
 from twofold.model.watching import chosen, recording, tapped
+from twofold.train.loop import run_steps
+from twofold.train.losses import NextTokenLoss
+from twofold.train.optimiser import Optimiser
+from twofold.train.optimiser_settings import OptimiserSettings
 
 ALONE = ("hook_attn_scores", "hook_pattern", ON_REQUEST)  # made for the looker, beside the fused product
 
@@ -119,6 +125,23 @@ def test_gradients_go_through_taps(model, ids):
         loss = model(ids).square().mean()
     (slope,) = torch.autograd.grad(loss, seen["blocks.0.hook_resid_post"])
     assert slope.abs().sum() > 0
+
+
+def test_a_step_of_training_can_be_looked_into_and_is_the_step_that_it_would_have_been(small, ids):
+    def trained(look):
+        model = initialise(Decoder(small()), 0)
+        steps = run_steps(model, lambda rows: NextTokenLoss(model)(rows), Optimiser(model, OptimiserSettings()),
+                          lambda step: ids.roll(step, 1), lambda step: 1.0)  # fmt: skip
+        next(steps), next(steps)  # until then what writes to the stream is zero
+        with recording(model, "blocks.*.hook_mlp_out") if look else nullcontext() as seen:
+            next(steps)
+        next(steps)
+        return model, seen
+
+    (plain, _), (watched, seen) = trained(False), trained(True)
+    assert all(torch.equal(a, b) for a, b in zip(plain.parameters(), watched.parameters(), strict=True))
+    assert [value.shape for value in seen.values()] == [(3, 19, 32)] * 2, "one step, and no more"
+    assert all(value.abs().sum() > 0 for value in seen.values())
 
 
 def test_generation_is_looked_at_token_by_token(small, random_model, ids):

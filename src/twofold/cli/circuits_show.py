@@ -19,6 +19,7 @@ from twofold.cli.live import sparkline
 from twofold.cli.output import console, duration, note, print_json
 from twofold.errors import ConfigError
 from twofold.make import induction as lab
+from twofold.make.report_induction import write_report
 from twofold.make.timeline import timeline as moments
 
 if TYPE_CHECKING:
@@ -232,8 +233,10 @@ def induction(seeds: int, depths: Sequence[int], steps: int, out: Path, as_json:
     with console(stderr=True).status("training") as status:
         outcome = lab.run(asked, out, status.update, lambda course: note(_told(course)))
     seconds, said = perf_counter() - began, lab.conclusions(outcome)
+    report = write_report(out, outcome)
     if as_json:
-        print_json({"out": out, "seconds": seconds, "baselines": asdict(outcome.baselines), "conclusions": said,
+        print_json({"out": out, "report": report, "seconds": seconds, "baselines": asdict(outcome.baselines),
+                    "conclusions": said,
                     "courses": [{"layers": one.layers, "seed": one.seed, **asdict(one.end), "phase": one.phase(),
                                  "cut": one.cut, "composed": one.composed(), "inducts": outcome.inducts(one)}
                                 for one in outcome.courses]})  # fmt: skip
@@ -253,7 +256,7 @@ def induction(seeds: int, depths: Sequence[int], steps: int, out: Path, as_json:
                  "or values hear nothing of the heads before.\n")  # fmt: skip
     for sentence in said:
         screen.print(sentence[0].upper() + sentence[1:])
-    screen.print(f"\n{duration(seconds)}; everything measured is in {out / lab.RESULTS}")
+    screen.print(f"\n{duration(seconds)}; the curves are in {report}, everything measured in {out / lab.RESULTS}")
 
 
 def _told(course: lab.Course) -> str:

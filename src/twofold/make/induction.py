@@ -33,7 +33,7 @@ from twofold.train.optimiser import Optimiser
 from twofold.train.optimiser_settings import OptimiserSettings
 from twofold.train.schedule import Schedule
 
-__all__ = ["Course", "Lab", "Outcome", "conclusions", "run", "train"]
+__all__ = ["Course", "Lab", "Outcome", "conclusions", "layers_of", "run", "train"]
 
 RESULTS = "results.json"
 _HALF, _INDUCTS, _KNOWS_PAIRS = 0.5, 0.9, 0.1
@@ -137,10 +137,10 @@ def _finish(going: Iterator[Course], tell: Callable[[str], object]) -> Course:
     return course
 
 
-def train(lab: Lab, layers: int, seed: int) -> Iterator[Course]:
-    """The course so far, at each measure; the last one has the cuts."""
+def train(lab: Lab, layers: int, seed: int, model: Decoder | None = None) -> Iterator[Course]:
+    """The course so far, at each measure; the last one has the cuts. `model`, if given, is what is trained."""
     began, text, test = time.monotonic(), lab.text, lab.text.test()
-    model = initialise(Decoder(lab.config(layers)), seed)
+    model = initialise(Decoder(lab.config(layers)) if model is None else model, seed)
     settings = OptimiserSettings("muon", lab.lr, embedding_lr=lab.lr, unembedding_lr=lab.lr / 7, gain_lr=lab.lr,
                                  beta1=0.9, beta2=0.98)  # fmt: skip
     schedule = Schedule(lab.steps, warmup=min(50, lab.steps // 4), cooldown=0.2)
@@ -182,7 +182,7 @@ def _came_to(layers: int, courses: list[Course], able: int, known: Baselines) ->
     got = f"{100 * right[0]:.0f} to {100 * right[-1]:.0f} %" if len(right) > 1 else f"{100 * right[0]:.0f} %"
     some = f"{able} of {len(courses)} seeds induct"
     count = {0: "no seed inducts", len(courses): "every seed inducts"}.get(able, some)
-    text = (f"{_layers(layers)}: {count}; {nats:.2f} nats (the best table of pairs gets {known.pairs:.2f}), {got} "
+    text = (f"{layers_of(layers)}: {count}; {nats:.2f} nats (the best table of pairs gets {known.pairs:.2f}), {got} "
             f"right (looking up the latest copy gets {100 * known.looked_up:.0f} %).")  # fmt: skip
     if layers:
         return text
@@ -199,10 +199,10 @@ def _formed(outcome: Outcome, courses: list[Course]) -> list[str]:
 
 
 def _named(course: Course) -> str:
-    return f"{_layers(course.layers)}, seed {course.seed}"
+    return f"{layers_of(course.layers)}, seed {course.seed}"
 
 
-def _layers(n: int) -> str:
+def layers_of(n: int) -> str:
     return {0: "no layer", 1: "one layer", 2: "two layers"}.get(n, f"{n} layers")
 
 
