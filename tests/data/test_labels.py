@@ -163,6 +163,13 @@ def test_a_judgement_is_of_the_answer_and_not_of_its_place(file):
     assert found.places == {"Ada": {"first": 1, "second": 0}, "Ben": {"first": 0, "second": 1}}
 
 
+def test_what_is_said_twice_counts_once_and_the_last(file):
+    for given in ("first", "first", "second"):
+        file.add(verdict(given))
+    found = judgements([file.path, file.path])
+    assert found.places == {"Ada": {"first": 0, "second": 1}} and len(found.said["comparisons"]) == 1
+
+
 def test_a_corrected_answer_was_bad(file):
     file.add(verdict("good", by="Ada"))
     file.add(verdict("bad", by="Ben"))

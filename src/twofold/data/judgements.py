@@ -33,7 +33,10 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Judgements:
-    """By kind, by thing, by who: the category. Of what one said twice, the last counts."""
+    """By kind, by thing, by who: the category. Of what one said twice, the last counts.
+
+    `places`: how often each chose the one of two answers that stood first, and the one that stood second.
+    """
 
     said: Mapping[str, Mapping[str, Mapping[str, str]]]
     places: Mapping[str, Mapping[str, int]]
@@ -48,15 +51,18 @@ def judgements(paths: Sequence[Path]) -> Judgements:
     Raises SourceError, FileFormatError with file and line, and SourceError where nothing is judged.
     """
     said: dict[str, dict[str, dict[str, str]]] = {PAIRS: {}, FLAGS: {}}
-    places: dict[str, dict[str, int]] = {}
+    chosen: dict[tuple[str, str], str] = {}
     for path in paths:
         for one in read_records(path, lambda record, name=path.stem: _judgement(record, name)):  # type: ignore[misc]
             said[one.kind].setdefault(one.thing, {})[one.by] = one.category
-            if one.place:
-                seen = places.setdefault(one.by, {"first": 0, "second": 0})
-                seen[one.place] += 1
+            if one.kind == PAIRS:
+                chosen[one.by, one.thing] = one.place
     if not any(said.values()):
         raise SourceError(f"{', '.join(map(str, paths))}: nothing is judged there; twofold label makes such files")
+    places: dict[str, dict[str, int]] = {}
+    for (by, _), place in chosen.items():
+        if place:
+            places.setdefault(by, {"first": 0, "second": 0})[place] += 1
     return Judgements(said, places)
 
 
