@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from twofold.cli.options import AsJson
+from twofold.cli.options import ApiKey, AsJson
 from twofold.cli.output import console, note, print_json
 from twofold.errors import ConfigError, SourceError, UserError, require
 
@@ -42,7 +42,7 @@ def label(
         metavar="NAMES", help="What the model may call: calculator, none, or auto for what it was taught.")] = "auto",
     host: Annotated[str, typer.Option(help="Where to listen; beyond this machine needs a key.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes any that is free.", min=0, max=65535)] = 8080,
-    api_key: Annotated[str | None, typer.Option(envvar="TWOFOLD_API_KEY", help="Who labels must know it.")] = None,
+    api_key: ApiKey = None,
     agreement: Annotated[bool, typer.Option(
         "--agreement", help="Instead: how far the labels in the files that are named agree.")] = False,
     as_json: AsJson = False,
