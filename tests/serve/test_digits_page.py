@@ -53,7 +53,7 @@ def test_costs_have_the_colours_of_viridis():
 def test_above_and_below_zero_are_told_from_paper_and_by_their_hue_from_each_other(dark):
     light, dim = variables((PAGES / "tokens.css").read_text())
     paper = luminance((dim if dark else light)["paper"])
-    colours = dict(re.findall(r"--(more|less): (#\w{6})", (FOLDER / "digits.css").read_text()))
+    colours = dict(re.findall(r"--(more|less): (#\w{6})", (PAGES / "tokens.css").read_text()))
     for name in ("more", "less"):
         high, low = sorted((luminance(colours[name]), paper), reverse=True)
         assert (high + 0.05) / (low + 0.05) >= 3, name  # WCAG 1.4.11, graphics

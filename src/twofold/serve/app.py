@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from twofold.errors import TwofoldError
-from twofold.serve import about, labelling, learning, pages, reading, tokens
+from twofold.serve import about, inside, labelling, learning, pages, reading, tokens
 from twofold.serve.chat import chat_completions
 from twofold.serve.completions import completions
 from twofold.serve.embeddings import embeddings
@@ -67,6 +67,17 @@ LABELS = (  # the same
     Route("/label/flag", labelling.flag, methods=["POST"]),
     Route("/label/counts", labelling.counts, methods=["POST"]),
 )
+INSIDE = (  # the same
+    Route("/inside/about", inside.about, methods=["GET"]),
+    Route("/inside/areas", inside.areas, methods=["GET"]),
+    Route("/inside/seen", inside.seen, methods=["POST"]),
+    Route("/inside/patterns", inside.patterns, methods=["POST"]),
+    Route("/inside/lens", inside.lens, methods=["POST"]),
+    Route("/inside/attribution", inside.attribution, methods=["POST"]),
+    Route("/inside/meeting", inside.meeting, methods=["POST"]),
+    Route("/inside/neurons", inside.most_active, methods=["POST"]),
+    Route("/inside/near", inside.near, methods=["POST"]),
+)
 PAGES = (
     Route("/", pages.page, methods=["GET"]),
     Route("/pages/manifest.json", pages.manifest, methods=["GET"]),
@@ -79,7 +90,7 @@ def application(state: State, *, quiet: bool = False, as_json: bool = False) -> 
 
     Without a model it answers for the digits, for labels where there is a desk, and for its health only.
     """
-    api = API if any(state.shelf) else [route for route in API if route.path in ("/health", "/metrics")]
+    api = [*API, *INSIDE] if any(state.shelf) else [route for route in API if route.path in ("/health", "/metrics")]
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

@@ -26,7 +26,7 @@ from twofold.serve.receiving import read
 from twofold.serve.state import state_of
 from twofold.serve.wire_digits import About, Look, Matrix, Question, Which
 
-__all__ = ["about", "answer", "look", "matrix", "network", "packed"]
+__all__ = ["about", "answer", "code", "look", "matrix", "network", "packed"]
 
 MOST_POINTS = 2000  # of a drawing
 DECIMALS = 4  # of a pixel
@@ -43,10 +43,10 @@ def _about(exhibit: Exhibit) -> About:
         "digits": {"name": digits.name, "side": digits.side, "train": train, "held_out": held_out},
         "networks": exhibit.kinds(),
         "code": {
-            "connected": {"forward": _code(Network._forward), "backward": _code(Network.gradients)},
+            "connected": {"forward": code(Network._forward), "backward": code(Network.gradients)},
             "convolutional": {
-                "forward": _code(ConvolutionalNetwork._forward, convolve, patches),
-                "backward": _code(ConvolutionalNetwork.gradients, convolve_back, convolve_back_to_input),
+                "forward": code(ConvolutionalNetwork._forward, convolve, patches),
+                "backward": code(ConvolutionalNetwork.gradients, convolve_back, convolve_back_to_input),
             },
         },
     }  # fmt: skip
@@ -133,5 +133,6 @@ def matrix(values: np.ndarray) -> Matrix:
     return {"shape": rows.shape, "data": base64.b64encode(rows.astype("<f4").tobytes()).decode("ascii")}
 
 
-def _code(*functions: Any) -> str:
+def code(*functions: Any) -> str:
+    """The source of functions of this package, for people to read."""
     return "\n".join(textwrap.dedent(inspect.getsource(function)) for function in functions)

@@ -1,4 +1,4 @@
-"""What every endpoint has at hand: the settings, the models, the meter, the digits, the desk for labels."""
+"""What every endpoint has at hand: settings, models, the meter, the digits, what is looked into, the labels' desk."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from twofold.serve.desk import Desk
 from twofold.serve.exhibit import Exhibit
+from twofold.serve.inside_models import Inside
 from twofold.serve.metrics import Meter
 from twofold.serve.settings import Settings
 from twofold.serve.shelf import Shelf
@@ -21,6 +22,7 @@ class State:
     shelf: Shelf
     meter: Meter = field(default_factory=Meter)
     exhibit: Exhibit = field(default_factory=Exhibit)
+    inside: Inside = field(default_factory=Inside)
     desk: Desk | None = None  # where labels are kept
 
 

@@ -1,0 +1,179 @@
+"""What each panel of the page "Look inside" shows, from the circuits' own functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from time import perf_counter
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from twofold.circuits import embeddings, neurons
+from twofold.circuits.lens import lens_of, logits_of, stream_places
+from twofold.circuits.look import Look
+from twofold.circuits.matrices import plain, unembedding
+from twofold.circuits.patching import ablated
+from twofold.model.attention import attend, scores
+from twofold.model.block import Block
+from twofold.model.count import count
+from twofold.model.mlp import MLP
+from twofold.serve.asking import spelled
+from twofold.serve.inside_models import Inside
+from twofold.serve.problems import Problem
+from twofold.serve.reading import code
+from twofold.serve.shelf import Served
+from twofold.serve.wire_inside import (
+    Asked,
+    Chances,
+    LensGrid,
+    Met,
+    MostActive,
+    Named,
+    Near,
+    Neuron,
+    Pair,
+    Seen,
+    Shares,
+    Spelled,
+    Word,
+)
+
+__all__ = ["attribution", "lens", "meeting", "most_active", "near", "patterns", "seen", "sources"]
+
+TEMPERATURES = [round(0.05 * i, 2) for i in range(41)]
+SHOWN = 10  # tokens of a distribution
+
+
+def seen(inside: Inside, served: Served, asked: Asked) -> Seen:
+    began = perf_counter()
+    with inside.looking(served, asked, whole=True) as whole:
+        position, config = _position(whole, asked), whole.model.config
+    cut = bool(asked.heads or asked.mlps)
+    with inside.looking(served, asked) as now:
+        return {
+            "tokens": _spelled(served, now.ids[0].tolist()), "position": position,
+            "layers": config.n_layers, "heads": config.n_heads, "mlp": config.mlp != "none",
+            "next": _chances(served, now, whole if cut else None, position),
+            "milliseconds": 1000 * (perf_counter() - began),
+        }  # fmt: skip
+
+
+def patterns(inside: Inside, served: Served, asked: Asked) -> bytes:
+    """A byte a weight: layers, heads, queries, keys."""
+    with inside.looking(served, asked) as now:
+        return now.patterns_as_bytes()
+
+
+def lens(inside: Inside, served: Served, asked: Asked) -> LensGrid:
+    began = perf_counter()
+    with inside.looking(served, asked) as now:
+        found = now.lens(k=3)
+    ids = sorted({*found.ids.flatten().tolist()})
+    places = {one: at for at, one in enumerate(ids)}
+    best = [[[places[one] for one in k] for k in row] for row in found.ids.tolist()]
+    return {"tokens": _spelled(served, ids), "best": best, "chances": found.probabilities.tolist(),
+            "milliseconds": 1000 * (perf_counter() - began)}  # fmt: skip
+
+
+def attribution(inside: Inside, served: Served, asked: Asked) -> Shares:
+    """Of the likeliest next token."""
+    with inside.looking(served, asked) as now:
+        position = _position(now, asked)
+        token = int(now.logits[position].argmax())
+        found = now.attribution(token, position=position)
+    return {"token": _spelled(served, [token])[0], "logit": found.logit, "embedding": found.embedding,
+            "heads": found.heads.tolist(), "mlps": found.mlps.tolist(), "rest": found.rest}  # fmt: skip
+
+
+def meeting(inside: Inside, served: Served, asked: Pair) -> Met:
+    with inside.looking(served, asked) as now:
+        config, s = now.model.config, now.ids.shape[1]
+        for name, value, of in (("layer", asked.layer, config.n_layers), ("head", asked.head, config.n_heads),
+                                ("query", asked.query, s), ("key", asked.key, s)):  # fmt: skip
+            if value >= of:
+                raise Problem(400, f"there is no {name} {value}; there are {of}, counted from 0", param=name)
+        if asked.key > asked.query:
+            raise Problem(400, f"the token {asked.query} cannot look at the later token {asked.key}", param="key")
+        met = now.meeting(asked.layer, asked.head, asked.query, asked.key)
+        moved = _moved(now, asked, met.value * met.weight)
+    most, least = moved.topk(min(5, len(moved))), (-moved).topk(min(5, len(moved)))
+    return {
+        "query": met.query.tolist(), "key": met.key.tolist(), "products": met.products.tolist(),
+        "value": met.value.tolist(), "score": met.score, "weight": met.weight,
+        "raises": _named(served, zip(most.indices.tolist(), most.values.tolist(), strict=True)),
+        "lowers": _named(served, zip(least.indices.tolist(), (-least.values).tolist(), strict=True)),
+    }  # fmt: skip
+
+
+def most_active(inside: Inside, served: Served, asked: Neuron) -> MostActive:
+    with inside.looking(served, asked) as now:
+        config = now.model.config
+        if asked.layer >= config.n_layers or config.mlp == "none":
+            raise Problem(400, f"there is no MLP in layer {asked.layer} of {served.name}", param="layer")
+        return {"neurons": now.neurons(asked.layer, _position(now, asked)), "of": config.d_ff}
+
+
+def near(inside: Inside, served: Served, asked: Word) -> Near:
+    with inside.lock:
+        found = embeddings.neighbours(inside.decoder(served, asked.step), asked.token)
+    return {"token": _spelled(served, [asked.token])[0], "neighbours": _named(served, found)}
+
+
+def sources() -> dict[str, str]:
+    """The functions that do it, as they run, by panel."""
+    return {
+        "next": code(Look.next), "lens": code(lens_of, logits_of, stream_places), "block": code(Block.forward),
+        "heads": code(scores, attend), "pair": code(Look.meeting, _moved), "neurons": code(MLP.forward, Look.neurons),
+        "shares": code(Look.attribution), "cut": code(ablated), "areas": code(count),
+        "near": code(embeddings.neighbours), "exciting": code(neurons.exciting),
+    }  # fmt: skip
+
+
+def _position(look: Look, asked: Asked) -> int:
+    """The last token where none is named, or one that there is no more."""
+    last = look.ids.shape[1] - 1
+    return last if asked.position is None else min(asked.position, last)
+
+
+def _chances(served: Served, now: Look, whole: Look | None, position: int) -> Chances:
+    """At every temperature of the slider, so that moving it computes nothing."""
+    vocabulary = served.engine.tokenizer.vocab_size  # padding rows are no tokens
+    ids = [one for one in now.next(position, SHOWN).ids if one < vocabulary]
+    if whole is not None:
+        ids += [one for one in whole.next(position, SHOWN).ids if one not in ids and one < vocabulary]
+
+    def rows(look: Look) -> list[list[float]]:
+        return _at_temperatures(look.logits[position, :vocabulary])[:, ids].tolist()
+
+    return {"tokens": _spelled(served, ids), "temperatures": TEMPERATURES, "now": rows(now),
+            "whole": None if whole is None else rows(whole)}  # fmt: skip
+
+
+def _at_temperatures(logits: Float[Tensor, " v"]) -> Float[Tensor, "t v"]:
+    return (logits[None] / torch.tensor(TEMPERATURES).clamp(min=1e-6)[:, None]).softmax(-1)
+
+
+def _moved(now: Look, pair: Pair, value: Float[Tensor, " e"]) -> Float[Tensor, " v"]:
+    """What a head's weighted value adds to every token's score, straight through W_O, the last norm's scale and W_U."""
+    block = now.model.blocks[pair.layer]
+    assert isinstance(block, Block)
+    e = now.model.config.d_head
+    written = plain(block.attn.W_O)[:, pair.head * e : (pair.head + 1) * e] @ value
+    return unembedding(now.model) @ written / now.record["ln_final.hook_scale"][0, pair.query]
+
+
+def _spelled(served: Served, ids: Sequence[int]) -> list[Spelled]:
+    return [{"id": one, "text": text, "bytes": raw if "\ufffd" in text else None}
+            for one in ids for text, raw in [_text(served, one)]]  # fmt: skip
+
+
+def _text(served: Served, one: int) -> tuple[str, list[int]]:
+    """Rows beyond the vocabulary only fill a matrix up."""
+    return spelled(served, one) if one < served.engine.tokenizer.vocab_size else ("(no token)", [])
+
+
+def _named(served: Served, found: Iterable[tuple[int, float]]) -> list[Named]:
+    them = list(found)
+    spelt = _spelled(served, [one for one, _ in them])
+    return [{**one, "value": value} for one, (_, value) in zip(spelt, them, strict=True)]

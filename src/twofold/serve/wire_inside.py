@@ -1,0 +1,134 @@
+"""Over the wire: what the page "Look inside" asks, and is told. These paths are the page's own, not part of the API."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from twofold.serve.wire import Wire
+
+__all__ = [
+    "Areas", "Asked", "Chances", "LensGrid", "Met", "MostActive", "Named", "Near", "Neuron", "Pair", "Seen", "Shares",
+    "Spelled", "WhatThereIs", "Word",
+]  # fmt: skip
+
+Index = Annotated[int, Field(ge=0, lt=2**31)]
+Head = Annotated[list[Index], Field(min_length=2, max_length=2)]
+
+
+class Asked(Wire):
+    """A text in a model, of which parts may be cut out."""
+
+    model: str | None = None
+    step: Index | None = Field(None, description="A checkpoint of the model's run; without it, the finished model.")
+    text: str = Field(max_length=20_000)
+    position: Index | None = Field(None, description="Of a token, counted from 0; the last one where it is left out.")
+    heads: list[Head] = Field(default_factory=list, max_length=10_000, description="[layer, head], that give zeros.")
+    mlps: list[Index] = Field(default_factory=list, max_length=1000, description="Layers whose MLP gives zeros.")
+
+
+class Pair(Asked):
+    layer: Index
+    head: Index
+    query: Index
+    key: Index
+
+
+class Neuron(Asked):
+    layer: Index
+
+
+class Word(Wire):
+    model: str | None = None
+    step: Index | None = None
+    token: Index
+
+
+class Spelled(TypedDict):
+    id: int
+    text: str
+    bytes: list[int] | None  # where it is a part of a character
+
+
+class Named(Spelled):
+    value: float
+
+
+class Chances(TypedDict):
+    """Of the likeliest next tokens: a row for each temperature, a column for each token."""
+
+    tokens: list[Spelled]
+    temperatures: list[float]
+    now: list[list[float]]
+    whole: list[list[float]] | None  # of the model of which nothing is cut out
+
+
+class Seen(TypedDict):
+    tokens: list[Spelled]
+    position: int
+    layers: int
+    heads: int
+    mlp: bool
+    next: Chances
+    milliseconds: float
+
+
+class LensGrid(TypedDict):
+    """A row for each place in the stream, a column for each token; `best` counts in `tokens`."""
+
+    tokens: list[Spelled]
+    best: list[list[list[int]]]
+    chances: list[list[list[float]]]
+    milliseconds: float
+
+
+class Shares(TypedDict):
+    """Of one token's score at one position, in logits."""
+
+    token: Spelled
+    logit: float
+    embedding: float
+    heads: list[list[float]]
+    mlps: list[float]
+    rest: float
+
+
+class Met(TypedDict):
+    """A query and a key, and the value that is moved: what it adds straight to the scores of tokens is in logits."""
+
+    query: list[float]
+    key: list[float]
+    products: list[float]
+    value: list[float]
+    score: float
+    weight: float
+    raises: list[Named]
+    lowers: list[Named]
+
+
+class MostActive(TypedDict):
+    neurons: list[tuple[int, float]]
+    of: int
+
+
+class Near(TypedDict):
+    token: Spelled
+    neighbours: list[Named]
+
+
+class WhatThereIs(TypedDict):
+    steps: list[int]  # of checkpoints that are kept
+    context: int
+    most: int  # tokens that are shown
+    code: dict[str, str]
+
+
+class Areas(TypedDict):
+    """Numbers in a model by category."""
+
+    eight: dict[str, int]
+    rest: dict[str, int]
+    held: int
+    tied: bool
