@@ -37,6 +37,7 @@ __all__ = ["Course", "Lab", "Outcome", "conclusions", "layers_of", "run", "train
 
 RESULTS = "results.json"
 _HALF, _INDUCTS, _KNOWS_PAIRS = 0.5, 0.9, 0.1
+_FROM, _TO = 0.4, 0.9  # of a change: what one layer can do comes before it, slowly
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,10 @@ class Course:
         return self.points[-1][1]
 
     def phase(self) -> tuple[int, int] | None:
-        """The measures between which the share that is right rose from a tenth to nine tenths of what it came to."""
+        """The measures between which the share that is right rose from four to nine tenths of what it came to."""
         top = self.end.right
-        before = max((step for step, one in self.points if one.right < 0.1 * top), default=0)
-        after = next((step for step, one in self.points if one.right >= 0.9 * top and step > before), None)
+        before = max((step for step, one in self.points if one.right < _FROM * top), default=0)
+        after = next((step for step, one in self.points if one.right >= _TO * top and step > before), None)
         return None if after is None else (before, after)
 
     def composed(self) -> str:
@@ -194,7 +195,7 @@ def _formed(outcome: Outcome, courses: list[Course]) -> list[str]:
     phases = [(course.seed, phase) for course in courses if (phase := course.phase())]
     steps = ", ".join(f"{before} to {after}" for _, (before, after) in phases)
     kinds = ", ".join(f"seed {course.seed} {course.composed()}" for course in courses)
-    when = f"The change, from a tenth to nine tenths of what is right in the end, came at steps {steps}"
+    when = f"The change, from four to nine tenths of what is right in the end, came at steps {steps}"
     return [f"{when} of {outcome.lab.steps}.", f"What the later heads read through, found by cutting: {kinds}."]
 
 
