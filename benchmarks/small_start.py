@@ -25,10 +25,12 @@ __all__ = ["start"]
 
 def start(
     folder: Path, conversations: Iterable[Conversation], steps: int, machine: MachineSettings, *, seed: int = 0,
-    d_model: int = 128, n_layers: int = 4, context: int = 128, vocabulary: int = 512,
+    d_model: int = 128, n_layers: int = 2, context: int = 128, vocabulary: int = 512, batch: int = 8, lr: float = 0.02,
 ) -> Path:
-    """A model that has learned of `conversations` for so many steps, in folder/assistant."""
+    """A model that has learned of `conversations` for so many steps of `batch` rows, in folder/assistant."""
     folder.mkdir(parents=True, exist_ok=True)
+    if (folder / "assistant" / "parameters.gguf").exists():
+        return folder / "assistant"
     data = folder / "conversations.jsonl"
     made = list(conversations)
     write(data, made)
@@ -37,6 +39,6 @@ def start(
     config = ModelConfig(tokenizer.vocab_size, n_layers, d_model, d_model // 32, context)
     model = initialise(Decoder(config), seed)
     save(folder / "parameters.gguf", config, from_decoder(model), tokenizer, dtype="F32", chat_template=TEMPLATE)
-    settings = TuneSettings((str(data),), steps=steps, context=context, batch=32, lr=0.02, held_out=0.02, seed=seed)
+    settings = TuneSettings((str(data),), steps=steps, context=context, batch=batch, lr=lr, held_out=0.02, seed=seed)
     finetune(str(folder), settings, machine, folder / "assistant", Silent())
     return folder / "assistant"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from twofold.make.compare import compare
 from twofold.make.observer import Silent
 from twofold.make.recipe import MachineSettings
 from twofold.make.reinforce import reinforce
-from twofold.make.tasks import Sums, asked_and_reward, right
+from twofold.make.tasks import Sums, asked, reward_of, right
 from twofold.tokenizer.chat import TEMPLATE
 from twofold.tune.comparison_settings import ComparisonSettings
 from twofold.tune.reinforce_settings import PolicySettings, ReinforceSettings
@@ -160,16 +161,16 @@ def test_a_suite_of_two_questions_cannot_be_learned_from_and_measured(base, tmp_
 
 def test_sums_that_measure_are_never_asked_in_training():
     for name in ("sums:2", "arithmetic:3"):
-        asked, reward = asked_and_reward(name, "", 1)
-        learned = {(t.about.group, t.about.expected, t.text) for t in asked.learned(0, 4000)}
-        held = asked.held(150)
+        tasks, reward = asked(name, "", 1), reward_of(name)
+        learned = {(t.about.group, t.about.expected, t.text) for t in tasks.learned(0, 4000)}
+        held = tasks.held(150)
         assert len(held) == 150
         assert not learned & {(t.about.group, t.about.expected, t.text) for t in held}
-        assert asked.learned(7, 3) == asked.learned(0, 10)[7:]
+        assert tasks.learned(7, 3) == tasks.learned(0, 10)[7:]
         for task in held[:50]:
             assert right(task, f"It is {task.about.expected}.") == reward(task, str(task.about.expected)) == 1.0
             assert right(task, f"It is {task.about.expected + 1}.") == 0.0
-    assert isinstance(asked, Sums)
+    assert isinstance(tasks, Sums)
 
 
 @pytest.mark.slow
@@ -217,3 +218,26 @@ def test_the_built_in_rule_can_be_learned_from_by_name(base, tmp_path):
         results = compare(str(base), chosen, MACHINE, tmp_path / data.replace("/", "_"), Silent())
         assert results["pairs"]["held_out"] > 0
     assert open_model(tmp_path / "taste").config.context == 128
+
+
+@pytest.mark.slow
+def test_the_reward_in_the_guide_is_one(base, tmp_path, monkeypatch):
+    shown = (Path(__file__).parents[2] / "docs/guide/rewards.md").read_text("utf-8")
+    given: dict = {}
+    exec(shown.split("```python\n")[1].split("```")[0], given)
+    assert given["polite"](None, "Yes, please.") == 1.0
+    monkeypatch.setattr(given["ReinforceSettings"], "__init__", _short(given["ReinforceSettings"]))
+    monkeypatch.chdir(tmp_path)
+    results = given["learn"](str(base), str(base / "prompts.txt"))
+    assert results["steps"] == 2 and (tmp_path / "runs/polite/parameters.gguf").exists()
+
+
+def _short(kind):
+    """The same settings, for two steps of few answers."""
+    usual = kind.__init__
+
+    def begin(self, reward, prompts, minutes):
+        usual(self, reward, prompts, PolicySettings(prompts=2, group=2, longest=4), minutes=minutes, steps=2,
+              measured=2, samples=2)  # fmt: skip
+
+    return begin

@@ -25,7 +25,7 @@ from twofold.make import stage
 from twofold.make.observer import Observer
 from twofold.make.policy import PolicyRun
 from twofold.make.recipe import MachineSettings
-from twofold.make.tasks import asked_and_reward
+from twofold.make.tasks import asked, reward_of
 from twofold.tune.reinforce_settings import ReinforceSettings
 from twofold.tune.rewards import Reward
 from twofold.weights import adapters
@@ -57,17 +57,18 @@ def reinforce(
     settings = _resolved(settings, parameters)
     engine = stage.engine_of(parameters)
     tools = offered(settings.tools, engine)
-    asked, by_name = asked_and_reward(settings.reward, settings.prompts, settings.seed)
-    held = asked.held(settings.measured)
+    judge = reward or reward_of(settings.reward)
+    tasks = asked(settings.reward, settings.prompts, settings.seed)
+    held = tasks.held(settings.measured)
     words = f"{settings.reward}" + (f", with {', '.join(tool.name for tool in tools)}" if tools else "")
-    observer.stage("reward", f"{words}; {len(held)} prompts are kept back")
+    observer.stage("reward", f"{words}; measured on {len(held)} prompts")
 
     observer.stage("machine", "measuring this machine")
     found = stage.measured(stage.as_begun(machine, begun))
     decoder = stage.learning(engine, settings.rank, settings.alpha, settings.seed, found)
     stage.begin(folder / _WISHES, stage.wishes(settings, base, data), found)
 
-    run = PolicyRun(decoder, engine, settings, asked, reward or by_name, held, tools, folder, found, observer,
+    run = PolicyRun(decoder, engine, settings, tasks, judge, held, tools, folder, found, observer,
                     machine.save_seconds)  # fmt: skip
     time = f"{settings.steps} steps" if settings.steps else f"{settings.minutes:g} minutes"
     observer.stage("training", f"{time}, {stage.what_learns(run.model)}, answers by {run.writer.backend.name}")

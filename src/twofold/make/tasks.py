@@ -27,10 +27,10 @@ from twofold.evals.judging import is_right
 from twofold.evals.questions import Question
 from twofold.evals.questions import read as read_suite
 from twofold.tune.batches import order
-from twofold.tune.reward_model import RewardModel, head_beside
+from twofold.tune.reward_model import RewardModel
 from twofold.tune.rewards import Reward, Task, rule
 
-__all__ = ["Asked", "Sums", "asked_and_reward", "right"]
+__all__ = ["Asked", "Listed", "Sums", "asked", "reward_of", "right"]
 
 HELD = 0.2  # of what is asked
 DIGITS = 6
@@ -98,28 +98,36 @@ class Listed:
         return list(self.kept[:n])
 
 
-def asked_and_reward(reward: str, prompts: str, seed: int) -> tuple[Asked, Reward]:
-    """Both, by their names. Raises ConfigError for a reward that is none of those above, or that lacks prompts."""
+def asked(reward: str, prompts: str, seed: int) -> Asked:
+    """What is asked with the reward of that name: its own questions, or else the prompts. Raises ConfigError."""
     name, _, given = reward.partition(":")
     if name in _ARITHMETIC:
         digits = int(given or DIGITS) if (given or "6").isdigit() else 0
         if not 1 <= digits <= DIGITS:
             raise ConfigError(f"{reward!r:.40} needs a number of digits from 1 to {DIGITS}, such as {name}:2")
-        return Sums(_ARITHMETIC[name], digits, seed), right
-    if reward == TASTE:
-        return _taste(seed), lambda task, answer: taste.rule(task.text, answer)
-    by_rule = rule(reward)
+        return Sums(_ARITHMETIC[name], digits, seed)
+    if reward == TASTE or (prompts == TASTE and not Path(prompts).exists()):
+        return _taste(seed)
+    return _suite(Path(reward), seed) if _is_suite(reward) else _prompts(prompts, reward, seed)
+
+
+def reward_of(name: str) -> Reward:
+    """The reward of that name. Raises ConfigError for one that is none of those above."""
+    if name.partition(":")[0] in _ARITHMETIC or _is_suite(name):
+        return right
+    if name == TASTE:
+        return lambda task, answer: taste.rule(task.text, answer)
+    by_rule = rule(name)
     if by_rule is not None:
-        return _prompts(prompts, reward, seed), by_rule
-    if Path(reward).suffix.lower() in (".json", ".yaml", ".yml"):
-        return _suite(Path(reward), seed), right
-    if not Path(reward).exists():
-        raise ConfigError(f"there is no reward {reward!r:.60}; it is arithmetic, sums, taste, length:40, format:REGEX, "
+        return by_rule
+    if not Path(name).exists():
+        raise ConfigError(f"there is no reward {name!r:.60}; it is arithmetic, sums, taste, length:40, format:REGEX, "
                           "a suite (.json or .yaml), or a reward model's folder")  # fmt: skip
-    if head_beside(reward) is None:
-        raise ConfigError(f"{reward} is no reward model; twofold reward makes one")
-    asked = _taste(seed) if prompts == TASTE else _prompts(prompts, reward, seed)
-    return asked, RewardModel(reward)
+    return RewardModel(name)
+
+
+def _is_suite(name: str) -> bool:
+    return Path(name).suffix.lower() in (".json", ".yaml", ".yml")
 
 
 def right(task: Task, answer: str) -> float:
