@@ -36,11 +36,15 @@ better still, write the answer that should have been given.
 
 @dataclass(frozen=True)
 class Sheet:
-    """What a labeller has before them; `trouble` is why there are no answers, where the model could not give any."""
+    """What a labeller has before them; `cut` says of each answer whether it was cut off at its limit of tokens.
+
+    `trouble` is why there are no answers, where the model could not give any.
+    """
 
     number: int
     prompt: Prompt
     answers: tuple[Messages, ...]
+    cut: tuple[bool, ...] = ()
     trouble: str = ""
 
 
@@ -76,7 +80,9 @@ class Desk:
             answers = self.answers(prompt)
         except ConfigError as error:
             answers, trouble = (), str(error)
-        return Sheet(number, prompt, answers[::-1] if _turned(by, prompt) else answers, trouble)
+        shown = answers[::-1] if _turned(by, prompt) else answers
+        cut = tuple(self.drafts is not None and self.drafts.is_cut(answer) for answer in shown)
+        return Sheet(number, prompt, shown, cut, trouble)
 
     def answers(self, prompt: Prompt) -> tuple[Messages, ...]:
         return prompt.answers or (self.drafts.of(prompt) if self.drafts else ())

@@ -36,6 +36,7 @@ class Drafts:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[Messages, ...]] = OrderedDict()
         self._writing: dict[str, threading.Lock] = {}
+        self._cut: set[str] = set()
 
     def of(self, prompt: Prompt) -> tuple[Messages, ...]:
         """Two that differ; fewer where the model had no more to say. In any thread.
@@ -52,6 +53,10 @@ class Drafts:
                     self._writing.pop(self._kept.popitem(last=False)[0], None)
             return found
 
+    def is_cut(self, answer: Messages) -> bool:
+        """Whether the model had not ended it when it reached the most tokens that it may have."""
+        return digest(answer) in self._cut
+
     def _written(self, prompt: Prompt) -> tuple[Messages, ...]:
         said = [message.to_dict() for message in prompt.messages]
         found: dict[str, Messages] = {}
@@ -66,6 +71,8 @@ class Drafts:
             except ConfigError:  # it said nothing
                 continue
             found[digest(written)] = written
+            if trace.finish != "stop":
+                self._cut.add(digest(written))
             if len(found) == MOST_ANSWERS:
                 break
         return tuple(found.values())

@@ -52,7 +52,7 @@ async def sheet(http: HTTPRequest) -> Response:
     if number is not None:
         one = await asyncio.to_thread(desk.sheet, asked.by, number)
         found = {
-            "task": one.prompt.id, "number": number, "trouble": one.trouble,
+            "task": one.prompt.id, "number": number, "trouble": one.trouble, "cut": list(one.cut),
             "prompt": [message.to_dict() for message in one.prompt.messages],
             "answers": [[message.to_dict() for message in answer] for answer in one.answers],
         }  # fmt: skip

@@ -53,6 +53,7 @@ class LabelSheet(TypedDict):
     number: int
     prompt: list[dict[str, Any]]
     answers: list[list[dict[str, Any]]]
+    cut: list[bool]
     trouble: str
 
 

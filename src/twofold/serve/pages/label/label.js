@@ -102,16 +102,17 @@ class Page {
     this.body.replaceChildren(this.asked, this.answers, this.editor.element, this.actions);
     this.title.textContent = !sheet ? "Label" : answers.length === 2 ? "Which answer is better?" : answers.length ? "Is this answer good?" : "What should be answered?";
     this.asked.replaceChildren(...(sheet?.prompt ?? []).map((message) => turn(message)), ...(waiting ? [h("p", { class: "note" }, waiting)] : []));
-    this.answers.replaceChildren(...answers.map((answer, i) => this.answer(answer, i, answers.length)), ...(sheet?.trouble ? [h("p", { class: "note alarm" }, `The model gave no answer: ${sheet.trouble}.`)] : []));
+    this.answers.replaceChildren(...answers.map((answer, i) => this.answer(answer, i, answers.length, sheet.cut[i])), ...(sheet?.trouble ? [h("p", { class: "note alarm" }, `The model gave no answer: ${sheet.trouble}.`)] : []));
     this.answers.classList.toggle("two", answers.length === 2);
     this.drawActions(sheet);
     if (sheet && !answers.length) this.editor.open();
   }
 
-  answer(messages, i, of) {
+  answer(messages, i, of, cut) {
     const last = messages.at(-1), calls = messages.slice(0, -1);
     return h("article", { class: "answer", "aria-label": of > 1 ? `Answer ${i + 1}` : "Answer" }, of > 1 && h("p", { class: "kicker" }, i ? "Second" : "First"),
-      calls.length > 0 && trace(calls), h("div", { class: "markdown written" }, ...blocks(last.content).map((block) => block.build())));
+      calls.length > 0 && trace(calls), h("div", { class: "markdown written" }, ...blocks(last.content).map((block) => block.build())),
+      cut && h("p", { class: "note" }, "Cut off here, at its limit of tokens."));
   }
 
   drawActions(sheet) {
