@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+from twofold.engine.open import open_model
 from twofold.errors import ConfigError, SourceError, UserError
 from twofold.make.finetune import finetune
 from twofold.make.observer import Silent
@@ -73,6 +74,21 @@ def test_it_learns_to_answer_and_leaves_two_files(whole, base):
     made = load(folder / "parameters.gguf")
     assert made.chat_template == TEMPLATE
     assert made.lineage["parents"][0]["sha256"] == adapters.fingerprint(base / "parameters.gguf")
+
+
+@pytest.mark.slow
+def test_an_adapter_is_put_on_its_model_where_both_are_named(whole, base, tmp_path, monkeypatch):
+    folder, chosen, _ = whole
+    if not chosen.rank:
+        pytest.skip("no adapter")
+    monkeypatch.setenv("TWOFOLD_CACHE", str(tmp_path))
+    ids = [5, 9, 2, 7, 11, 3]
+    expected = open_model(folder, "numpy").score(ids)
+    for adapter in (folder, folder / "adapter.safetensors"):
+        assert np.array_equal(open_model(f"{base}+{adapter}", "numpy").score(ids), expected)
+    assert len(list((tmp_path / "models" / "merged").iterdir())) == 1
+    with pytest.raises(ConfigError, match="another model"):
+        open_model(f"{folder}+{folder}", "numpy")
 
 
 @pytest.mark.slow

@@ -48,7 +48,10 @@ def finetune(
     twofold chat runs/assistant
 
     Only the assistant's own words are learned. Ctrl-C saves; the same command goes on. With --lora, what was learned
-    also stands by itself in adapter.safetensors.
+    also stands by itself in adapter.safetensors, and is put on a model where one is named:
+
+    \b
+    twofold chat smollm2+runs/mine
     """
     from twofold.cli.live import Live
     from twofold.interrupts import Interrupted
