@@ -346,6 +346,27 @@ def test_a_convolutional_network_is_watched_while_it_learns(visit):
     assert float(page.inner_text("output[for=rate]")) == 3 and page.is_visible(".controls >> text=sigmoid")
 
 
+FORMULAS = {  # with ′ for what comes before
+    ("learn", "784"): ["∂C∂wij=aj′σ′(zi)∂C∂ai", "∂C∂bi=σ′(zi)∂C∂ai", "∂C∂aj′=∑wijσ′(zi)∂C∂ai"],
+    ("learn", "convolutional"): ["∂C∂kcdij=∑y,xad,y+i,x+j′∂C∂zc,y,x", "∂C∂bc=∑y,x∂C∂zc,y,x",
+                                 "∂C∂ad,y,x′=∑kcdij∂C∂zc,y−i,x−j"],
+    ("draw", "the lecture's"): ["zi=∑wijaj′+bi", "ai=σ(zi)=11+e−zi"],
+    ("draw", "convolutional"): ["zc,y,x=∑kcdijad,y+i,x+j′+bc", "a=max(0,z)"],
+}  # fmt: skip
+
+
+@for_browsers
+@pytest.mark.parametrize(("view", "kind"), FORMULAS)
+def test_the_formulas_are_whole_also_after_another_look(visit, view, kind):
+    page = visit(view)
+    for each in (kind, *[other for v, other in FORMULAS if v == view and other != kind], kind):
+        page.click(f".choice >> text={each}")
+        page.wait_for_selector(".convolution" if each == "convolutional" else ".network", timeout=240_000)
+    page.click(".explain >> text=mathematics")
+    shown = page.eval_on_selector_all(".explain math", "all => all.map((one) => one.textContent)")
+    assert shown == FORMULAS[view, kind]
+
+
 @for_browsers
 def test_a_knob_takes_effect_while_it_runs(visit, server):
     page = visit("learn")

@@ -25,10 +25,10 @@ function formula(...parts) {
 const by = (of) => frac([o("∂"), i("C")], [o("∂"), of]);
 
 const preprocessed = (side) => (side === 28 ? [p("Before it is read, a drawing is scaled into 20 × 20 pixels and moved so that its centre of mass is in the middle of 28 × 28, as all the images were that the network learned from. In a corner, where it never saw ink, it could read nothing.")] : []);
-const descent = p.bind(null, "The cost says how far the outputs are from what they should be. For one image and every single weight one can ask: if it went up a little, would the cost go up or down, and how fast? All the answers together are the gradient; a step of descent moves every weight a little against it. A batch of images is asked at a time, and their answers are averaged.");
-const landscape = p.bind(null, "The landscape is the cost over all weights and biases; two directions of it are drawn, those in which the path went furthest.");
+const descent = () => p("The cost says how far the outputs are from what they should be. For one image and every single weight one can ask: if it went up a little, would the cost go up or down, and how fast? All the answers together are the gradient; a step of descent moves every weight a little against it. A batch of images is asked at a time, and their answers are averaged.");
+const landscape = () => p("The landscape is the cost over all weights and biases; two directions of it are drawn, those in which the path went furthest.");
 const step = "A step is w ← w − η ∂C/∂w, with η the learning rate; with momentum μ it is v ← μ v − η ∂C/∂w, w ← w + v.";
-const slope = m.bind(null, "msup", i("σ"), o("′")), before = m.bind(null, "msubsup", i("a"), i("j"), o("′"));
+const slope = () => m("msup", i("σ"), o("′")), before = () => m("msubsup", i("a"), i("j"), o("′"));
 const source = (name, text) => [p(`${name}, as it runs on the server:`), h("pre", { tabindex: 0 }, h("code", {}, text))];
 const many = (base, ...signs) => m("msub", base, m("mrow", ...signs));
 const at = (dy, dx) => [o(","), i("y"), ...dy, o(","), i("x"), ...dx];
