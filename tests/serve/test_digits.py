@@ -356,7 +356,7 @@ def test_without_a_model_there_is_the_page_of_the_digits_alone(digits, server):
         assert http.get("/pages/digits/digits.js").headers["content-type"].startswith("text/javascript")
         assert http.get("/pages/digits").status_code == http.get("/pages/digits/").status_code == 404
     with server.client() as http:
-        assert [page["name"] for page in http.get("/pages/manifest.json").json()] == ["chat", "digits"]
+        assert [page["name"] for page in http.get("/pages/manifest.json").json()] == ["chat", "inside", "digits"]
 
 
 def test_a_key_guards_the_digits_too(models):

@@ -76,6 +76,7 @@ INSIDE = (  # the same
     Route("/inside/attribution", inside.attribution, methods=["POST"]),
     Route("/inside/meeting", inside.meeting, methods=["POST"]),
     Route("/inside/neurons", inside.most_active, methods=["POST"]),
+    Route("/inside/exciting", inside.exciting, methods=["POST"]),
     Route("/inside/near", inside.near, methods=["POST"]),
 )
 PAGES = (

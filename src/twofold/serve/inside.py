@@ -14,9 +14,9 @@ from twofold.model.count import count
 from twofold.serve.inside_models import MOST, steps_of
 from twofold.serve.receiving import read
 from twofold.serve.state import state_of
-from twofold.serve.wire_inside import Areas, Asked, Neuron, Pair, WhatThereIs, Word
+from twofold.serve.wire_inside import Areas, Asked, Excited, Neuron, Pair, WhatThereIs, Word
 
-__all__ = ["about", "areas", "attribution", "lens", "meeting", "most_active", "near", "patterns", "seen"]
+__all__ = ["about", "areas", "attribution", "exciting", "lens", "meeting", "most_active", "near", "patterns", "seen"]
 
 Kind = TypeVar("Kind", Asked, Word)
 
@@ -60,6 +60,10 @@ async def meeting(http: HTTPRequest) -> Response:
 
 async def most_active(http: HTTPRequest) -> Response:
     return JSONResponse(await _answer(http, Neuron, "most_active"))
+
+
+async def exciting(http: HTTPRequest) -> Response:
+    return JSONResponse(await _answer(http, Excited, "exciting"))
 
 
 async def near(http: HTTPRequest) -> Response:

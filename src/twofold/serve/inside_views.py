@@ -20,12 +20,15 @@ from twofold.model.count import count
 from twofold.model.mlp import MLP
 from twofold.serve.asking import spelled
 from twofold.serve.inside_models import Inside
+from twofold.serve.inside_texts import texts
 from twofold.serve.problems import Problem
 from twofold.serve.reading import code
 from twofold.serve.shelf import Served
 from twofold.serve.wire_inside import (
     Asked,
     Chances,
+    Excited,
+    Excitement,
     LensGrid,
     Met,
     MostActive,
@@ -33,16 +36,18 @@ from twofold.serve.wire_inside import (
     Near,
     Neuron,
     Pair,
+    Place,
     Seen,
     Shares,
     Spelled,
     Word,
 )
 
-__all__ = ["attribution", "lens", "meeting", "most_active", "near", "patterns", "seen", "sources"]
+__all__ = ["attribution", "exciting", "lens", "meeting", "most_active", "near", "patterns", "seen", "sources"]
 
 TEMPERATURES = [round(0.05 * i, 2) for i in range(41)]
 SHOWN = 10  # tokens of a distribution
+BEFORE, AFTER = 8, 3  # tokens around one that excites
 
 
 def seen(inside: Inside, served: Served, asked: Asked) -> Seen:
@@ -112,6 +117,21 @@ def most_active(inside: Inside, served: Served, asked: Neuron) -> MostActive:
         if asked.layer >= config.n_layers or config.mlp == "none":
             raise Problem(400, f"there is no MLP in layer {asked.layer} of {served.name}", param="layer")
         return {"neurons": now.neurons(asked.layer, _position(now, asked)), "of": config.d_ff}
+
+
+def exciting(inside: Inside, served: Served, asked: Excited) -> Excitement:
+    """Where a neuron is most active in texts that come with the package, read by the whole model."""
+    source, rows = texts(served)
+    with inside.lock:
+        model = inside.decoder(served, asked.step)
+        found = neurons.exciting(model, torch.tensor(rows), asked.layer, [asked.neuron], k=6)
+    decode, places = served.engine.tokenizer.decode, list[Place]()
+    columns = (each[0].tolist() for each in (found.row, found.position, found.activation))
+    for row, at, value in zip(*columns, strict=True):
+        ids = rows[row]
+        before, after = ids[max(0, at - BEFORE) : at], ids[at + 1 : at + 1 + AFTER]
+        places.append({"before": decode(before), "token": decode([ids[at]]), "after": decode(after), "value": value})
+    return {"places": places, "mean": float(found.mean[0]), "tokens": sum(map(len, rows)), "source": source}
 
 
 def near(inside: Inside, served: Served, asked: Word) -> Near:

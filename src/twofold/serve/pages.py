@@ -18,6 +18,7 @@ TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "json"
          "svg": "image/svg+xml", "png": "image/png", "txt": "text/plain"}  # fmt: skip
 CHAT = {"name": "chat", "title": "Chat", "module": "chat.js", "style": "chat.css"}
 LABEL = {"name": "label", "title": "Label", "module": "label/label.js", "style": "label/label.css"}
+INSIDE = {"name": "inside", "title": "Look inside", "module": "inside/inside.js", "style": "inside/inside.css"}
 DIGITS = {"name": "digits", "title": "Digits", "module": "digits/digits.js", "style": "digits/digits.css"}
 HEADERS = {
     "Content-Security-Policy": (
@@ -33,11 +34,12 @@ HEADERS = {
 
 async def manifest(http: HTTPRequest) -> Response:
     """The pages that there are, the first of them at /: to label on, where there is something to; to chat on, where
-    there is a model, and with `labels` where what is said of its answers is kept; and the digits."""
+    there is a model, and with `labels` where what is said of its answers is kept; to look inside it; the digits."""
     state = state_of(http)
     label = [LABEL] if state.desk and state.desk.prompts else []
     chat = [{**CHAT, "labels": state.desk is not None}] if any(state.shelf) else []
-    return JSONResponse([*label, *chat, DIGITS], headers=HEADERS)
+    inside = [INSIDE] if any(state.shelf) else []
+    return JSONResponse([*label, *chat, *inside, DIGITS], headers=HEADERS)
 
 
 async def page(http: HTTPRequest) -> Response:

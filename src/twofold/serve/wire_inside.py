@@ -10,8 +10,8 @@ from typing_extensions import TypedDict
 from twofold.serve.wire import Wire
 
 __all__ = [
-    "Areas", "Asked", "Chances", "LensGrid", "Met", "MostActive", "Named", "Near", "Neuron", "Pair", "Seen", "Shares",
-    "Spelled", "WhatThereIs", "Word",
+    "Areas", "Asked", "Chances", "Excited", "Excitement", "LensGrid", "Met", "MostActive", "Named", "Near", "Neuron",
+    "Pair", "Place", "Seen", "Shares", "Spelled", "WhatThereIs", "Word",
 ]  # fmt: skip
 
 Index = Annotated[int, Field(ge=0, lt=2**31)]
@@ -38,6 +38,10 @@ class Pair(Asked):
 
 class Neuron(Asked):
     layer: Index
+
+
+class Excited(Neuron):
+    neuron: Index
 
 
 class Word(Wire):
@@ -111,6 +115,22 @@ class Met(TypedDict):
 class MostActive(TypedDict):
     neurons: list[tuple[int, float]]
     of: int
+
+
+class Place(TypedDict):
+    """A token with some of what stands around it."""
+
+    before: str
+    token: str
+    after: str
+    value: float
+
+
+class Excitement(TypedDict):
+    places: list[Place]
+    mean: float
+    tokens: int
+    source: str
 
 
 class Near(TypedDict):
