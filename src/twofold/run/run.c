@@ -91,8 +91,10 @@ static int fail(const char *form, ...) {
 /* Memory that is given back together. */
 typedef struct { void *at[32]; int n, failed; } pile;
 
-static void *hold(pile *p, void *at) { return p->failed |= !at, p->at[p->n++] = at; }
-static void *zeros(pile *p, size_t n, size_t size) { return hold(p, calloc(n + 1, size)); } /* of n things, and one more */
+static void *zeros(pile *p, size_t n, size_t size) { /* for n things and one more; or NULL */
+    void *at = p->at[p->n++] = calloc(n + 1, size);
+    return p->failed |= !at, at;
+}
 
 static void let_go(pile *p) {
     while (p->n) free(p->at[--p->n]);
@@ -313,8 +315,8 @@ static int character(text s, uint32_t *c) {
 
 static text from(text s, size_t i) { return (text){s.at + i, s.n - i}; }
 
-/* The next three find places in text that is sound UTF-8: past a character, whose class they tell, 0 at the end; past at
-   most so many characters of some classes; past an English contraction. */
+/* The next three find places in text that is sound UTF-8: past a character, whose class they tell, 0 at the end; past
+   at most so many characters of some classes; past an English contraction. */
 static size_t past(text s, size_t i, int *class) {
     uint32_t c;
     int n = character(from(s, i), &c);
@@ -343,8 +345,8 @@ static size_t past_contraction(text s, size_t i, int case_bit) {
        gpt-2               's|'t|'re|'ve|'m|'ll|'d      ?L+              ?N+           ?P+          S+(?=S|$)  S+
        qwen2, llama-bpe    the same in any case     [^LN\r\n]?L+    N or N{1,3}    ?P+[\r\n]*  S*[\r\n]+  S+(?=S|$)  S+
 
-   and smollm is gpt-2 on what lies between numbers, which are cut out one by one. A rule here: perhaps one of `lead`, then
-   up to `most` of `run`, then what there is of `tail`. */
+   and smollm is gpt-2 on what lies between numbers, which are cut out one by one. A rule here: perhaps one of `lead`,
+   then up to `most` of `run`, then what there is of `tail`. */
 enum { GPT2, SMOLLM, QWEN2, LLAMA3, SENTENCEPIECE };
 enum { ANY = -1, NEITHER = OTHER | SPACE }; /* any number of them */
 static const char *const CUTS[] = {"gpt-2", "smollm", "qwen2", "llama-bpe"};
@@ -509,15 +511,16 @@ static void read_vocabulary(vocabulary *v, const gguf *g, const char *name, pile
     v->last[0] = id_of(v, g, "tokenizer.ggml.eos_token_id"), v->last[1] = id_of(v, g, "tokenizer.ggml.eot_token_id");
     v->add_bos = v->bos >= 0 && gguf_number(g, "tokenizer.ggml.add_bos_token", by_score) != 0;
     v->add_blank = by_score && gguf_number(g, "tokenizer.ggml.add_space_prefix", 1) != 0;
-    int sound = known || fail("%.99s: its tokenizer is %.*s, %.*s; known are llama, and gpt2 with %s, %s, %s or %s", name,
-                              (int)model.n, model.at, (int)pre.n, pre.at, CUTS[0], CUTS[1], CUTS[2], CUTS[3]);
+    int sound = known || fail("%.99s: its tokenizer is %.*s, %.*s; known are llama, and gpt2 with %s, %s, %s or %s",
+                              name, (int)model.n, model.at, (int)pre.n, pre.at, CUTS[0], CUTS[1], CUTS[2], CUTS[3]);
     if (sound && (!n || (by_score && !scores) || (!kinds && gguf_get(g, "tokenizer.ggml.token_type"))))
         sound = fail("%.99s is damaged: its tokens, their types and scores do not fit together", name);
     at = merges ? merges->bytes : NULL;
     for (uint32_t rank = 0; sound && merges && rank < merges->count; rank++) {
         text both = next_text(&at);
         sound = add_merge(v, both, rank, to)
-             || fail("%.99s is damaged: the merge '%.*s' is not two tokens that make a third", name, (int)both.n, both.at);
+             || fail("%.99s is damaged: the merge '%.*s' is not two tokens that make a third", name, (int)both.n,
+                     both.at);
     }
     if (!sound) memcpy(v->why, problem, sizeof v->why);
 }
@@ -658,13 +661,13 @@ static void add_text(encoder *e, text s, int parse_special) {
    A token is some two hundred small jobs, one after the other, each cut into pieces. Every thread has a range of them,
    so that it reads memory in one line, and goes on with what others have not claimed of theirs. A job is over when its
    pieces are done, not when every thread has come by: a thread that the system has put aside holds up nothing that it
-   has not begun, and with no helper at all the caller does everything. Waiting is spinning at first, for the next job
-   is microseconds away, then letting others go first, then sleeping, so that the machine is not kept from other work. */
+   has not begun, and with no helper at all the caller does everything. Waiting is spinning at first, for the next job is
+   microseconds away, then letting others go first, then sleeping, so that the machine is not kept from other work. */
 
 enum { SPINS = 200, YIELDS = 200, MOST_THREADS = 64 };
 
 typedef struct {
-    struct { _Atomic uint64_t claimed; char apart[56]; } range[MOST_THREADS]; /* its end (32 bits), the next piece (32) */
+    struct { _Atomic uint64_t claimed; char apart[56]; } range[MOST_THREADS]; /* its end, the next piece */
     struct { _Atomic int n; char apart[60]; } job, done; /* jobs so far; pieces of the latest that are done, of n */
     void (*work)(void *, int);
     void *argument;
@@ -761,8 +764,8 @@ static int n_cores(void) {
 /* ── 4  Vectors ──────────────────────────────────────────────────────────────────────────────────────────────────────
    All the arithmetic that counts is done on sixteen 32-bit lanes at once, of which a processor takes WIDTH at a time.
    What no operator says is named here once for each kind of processor (P_…), and nothing below knows which it is. What
-   makes small whole numbers fast is P_DOT: to each lane of a, it adds the products of four bytes of w and of x. P_LOOKUP
-   puts for each byte of q that of sixteen which q numbers, out of the table beside it. */
+   makes small whole numbers fast is P_DOT: to each lane of a, it adds the products of four bytes of w and of x.
+   P_LOOKUP puts for each byte of q that of sixteen which q numbers, out of the table beside it. */
 
 INLINE int32_t four_bytes(const void *x) { int32_t four; memcpy(&four, x, 4); return four; }
 
@@ -855,8 +858,9 @@ INLINE vf f_mul(vf a, vf b) { EACH(vf, a.p[i] * b.p[i]); }
 INLINE vf f_fma(vf a, vf b, vf c) { EACH(vf, P_FMA(a.p[i], b.p[i], c.p[i])); }
 INLINE vf f_max(vf a, vf b) { EACH(vf, (pf)(((pi)a.p[i] & (a.p[i] > b.p[i])) | ((pi)b.p[i] & ~(a.p[i] > b.p[i])))); }
 INLINE vf f_halves(const uint16_t *at) { EACH(vf, P_HALVES(at + i * WIDTH)); }
-INLINE vf f_bytes(const int8_t *at) { EACH(vf, __builtin_convertvector(__builtin_convertvector(*(const pb *)(at + i * WIDTH), pi), pf)); }
+INLINE vi i_bytes(const int8_t *at) { EACH(vi, __builtin_convertvector(*(const pb *)(at + i * WIDTH), pi)); }
 INLINE vf f_of(vi a) { EACH(vf, __builtin_convertvector(a.p[i], pf)); }
+INLINE vf f_bytes(const int8_t *at) { return f_of(i_bytes(at)); }
 INLINE vf f_as(vi a) { EACH(vf, (pf)a.p[i]); }
 INLINE vi i_and(vi a, uint32_t mask) { EACH(vi, a.p[i] & (int32_t)mask); }
 INLINE vi i_or(vi a, vi b) { EACH(vi, a.p[i] | b.p[i]); }
@@ -920,13 +924,13 @@ enum { T_F32 = 0, T_F16 = 1, T_Q4_0 = 2, T_Q4_1 = 3, T_Q5_0 = 6, T_Q5_1 = 7, T_Q
        T_Q6_K = 14, T_BF16 = 30, N_TYPES };
 static const struct { const char *name; int block, bytes, numbers; form form; } TYPES[N_TYPES] = {
     [T_F32] = {"F32", 1, 4, 0, FLOAT32}, [T_F16] = {"F16", 1, 2, 0, FLOAT16}, [T_BF16] = {"BF16", 1, 2, 0, BFLOAT16},
-    [T_Q8_0] = {"Q8_0", 32, 34, 2, INT8}, [T_Q4_0] = {"Q4_0", 32, 18, 2, INT4}, [T_Q4_1] = {"Q4_1", 32, 20, 4, INT4_MIN},
-    [T_Q5_0] = {"Q5_0", 32, 22, 6, INT6_MIN}, [T_Q5_1] = {"Q5_1", 32, 24, 8, INT6_MIN},
-    [T_Q4_K] = {"Q4_K", 256, 144, 16, INT4_MIN}, [T_Q5_K] = {"Q5_K", 256, 176, 48, INT6_MIN},
-    [T_Q6_K] = {"Q6_K", 256, 210, 0, INT6_SPLIT},
+    [T_Q8_0] = {"Q8_0", 32, 34, 2, INT8}, [T_Q4_0] = {"Q4_0", 32, 18, 2, INT4},
+    [T_Q4_1] = {"Q4_1", 32, 20, 4, INT4_MIN}, [T_Q5_0] = {"Q5_0", 32, 22, 6, INT6_MIN},
+    [T_Q5_1] = {"Q5_1", 32, 24, 8, INT6_MIN}, [T_Q4_K] = {"Q4_K", 256, 144, 16, INT4_MIN},
+    [T_Q5_K] = {"Q5_K", 256, 176, 48, INT6_MIN}, [T_Q6_K] = {"Q6_K", 256, 210, 0, INT6_SPLIT},
 }; /* numbers: where they begin in a block, or their lower four bits */
 
-typedef struct { int place; float x; } small; /* of BFLOAT16, kept apart: 1 + column · LANES + row, or 0 behind the last */
+typedef struct { int place; float x; } small; /* kept apart: 1 + column · LANES + row, or 0 behind the last */
 
 typedef struct {
     int rows, cols, groups, type, form;
@@ -965,14 +969,16 @@ static float float_at(int type, const uint8_t *at, int i) {
 /* Group g of a row of whole numbers: q, and the two halves that say d and m (in INT6_SPLIT, d and the second d). */
 static void unpack(int type, const uint8_t *row, int g, uint8_t *q, uint16_t *scale) {
     int in = g % (TYPES[type].block / GROUP);
-    const uint8_t *b = row + (size_t)(g / (TYPES[type].block / GROUP)) * TYPES[type].bytes, *low = b + TYPES[type].numbers;
+    const uint8_t *b = row + (size_t)(g / (TYPES[type].block / GROUP)) * TYPES[type].bytes;
+    const uint8_t *low = b + TYPES[type].numbers;
     float d = from_half(half_at(b));
     scale[0] = half_at(b), scale[1] = half_at(b + 2);
     if (type == T_Q8_0) {
         for (int i = 0; i < GROUP; i++) q[i] = low[i] ^ SIGN;
     } else if (TYPES[type].block == GROUP) {
-        uint32_t fifth = type == T_Q5_0 || type == T_Q5_1 ? (uint32_t)four_bytes(low - 4) : 0; /* bit of each number */
-        for (int i = 0; i < GROUP; i++) q[i] = (uint8_t)((low[i % 16] >> i / 16 * 4 & 15) | (fifth >> i & 1) << 4);
+        int fifth = type == T_Q5_0 || type == T_Q5_1; /* bit of each number, before the others */
+        for (int i = 0; i < 16; i++) q[i] = low[i] & 15, q[16 + i] = low[i] >> 4;
+        for (int i = 0; fifth && i < GROUP; i++) q[i] |= (uint8_t)((low[i / 8 - 4] >> i % 8 & 1) << 4);
         if (type == T_Q5_0) scale[1] = to_half(-16 * d);
     } else {
         int six = type == T_Q6_K, turn = six ? in % 4 / 2 * 4 : in % 2 * 4, high_turn = six ? in % 4 * 2 : in;
@@ -1005,12 +1011,11 @@ static void pack_bfloat(const matrix *w, const uint8_t *rows, int tile, int n) {
         for (int k = 0; k < 16 && r % 4 == 0; k++)
             table[k] = (uint8_t)((k % 8 && most >= k % 8 - 1 ? most - k % 8 + 1 : 0) | k / 8 << 7);
         for (int i = 0; i < w->cols; i++) {
-            int low = row[2 * i], high = row[2 * i + 1], code = table[1] - (high & 127) + 1;
-            if (code > 7 && (low || high & 127) && apart < end)
+            int low = row[2 * i], high = row[2 * i + 1], code = table[1] - (high & 127) + 1, half = i / 4 % 2;
+            uint8_t *eight = to + i / 8 * 192 + i % 4;
+            if (code < 8) eight[64 * half] = (uint8_t)low, eight[128] |= (uint8_t)((code | high >> 7 << 3) << 4 * half);
+            else if ((low || high & 127) && apart < end)
                 *apart++ = (small){1 + i * LANES + r, float_at(w->type, row, i)};
-            if (code > 7) low = code = high = 0;
-            to[i / 8 * 192 + i % 8 / 4 * 64 + i % 4] = (uint8_t)low;
-            to[i / 8 * 192 + 128 + i % 4] |= (uint8_t)((code | high >> 7 << 3) << i % 8 / 4 * 4);
         }
     }
 }
@@ -1032,10 +1037,11 @@ static void pack_tile(const matrix *w, const uint8_t *rows, int tile) {
             for (int i = 0; i < SCALES[w->form]; i += 32) memcpy(to + i + r * 2, &s[i / 32], 2);
             to += SCALES[w->form] + r * 4; /* in every 64 bytes, four are of this row */
             for (int j = 0; w->form == INT8 && j < 8; j++) memcpy(to + 64 * j, q + 4 * j, 4);
-            for (int i = 0; w->form != INT8 && i < 16; i++) to[i / 4 * 64 + i % 4] = (uint8_t)((q[i] & 15) | q[16 + i] << 4);
+            for (int j = 0; w->form != INT8 && j < 4; j++)
+                for (int i = 4 * j; i < 4 * j + 4; i++) to[64 * j + i % 4] = (uint8_t)((q[i] & 15) | q[16 + i] << 4);
             for (int i = 0; w->form >= INT6_MIN && i < 8; i++) {
-                const uint8_t *of = q + i / 4 * 16 + i % 4;
-                to[256 + i / 4 * 64 + i % 4] = (uint8_t)(of[0] >> 4 | of[4] >> 4 << 2 | of[8] >> 4 << 4 | of[12] >> 4 << 6);
+                const uint8_t *a = q + i / 4 * 16 + i % 4;
+                to[256 + i / 4 * 64 + i % 4] = (uint8_t)(a[0] >> 4 | a[4] >> 4 << 2 | a[8] >> 4 << 4 | a[12] >> 4 << 6);
             }
         }
     }
@@ -1091,7 +1097,7 @@ static void matrix_row(const matrix *w, int r, float *y) {
 enum { PANEL = 8 };
 
 typedef struct {
-    int n, cols, floats, integers; /* n vectors, padded with zeros to cols, a multiple of GROUP; as what matrices take */
+    int n, cols, floats, integers; /* n vectors, padded with zeros to cols, a multiple of GROUP; wanted as which */
     float *x, *scales;             /* scales: d', d' · sum, and d' · sum of the first half and of the second */
     int8_t *q;
 } input;
@@ -1167,8 +1173,8 @@ INLINE void integers(const int form, const int nb, const matrix *w, const uint8_
 }
 
 /* Sixteen rows of floats times nb vectors, in two sums each: a lone vector's would wait for the last addition. */
-INLINE void floats(const int form, const int nb, const matrix *w, const uint8_t *tile, const small *apart, const float *x,
-                   int width, float *y) {
+INLINE void floats(const int form, const int nb, const matrix *w, const uint8_t *tile, const small *apart,
+                   const float *x, int width, float *y) {
     const uint8_t *data = form == BFLOAT16 ? tile + TABLES : tile;
     const float *at = x;
     if (form == BFLOAT16) __builtin_prefetch(apart), __builtin_prefetch(tile + AHEAD);
@@ -1226,9 +1232,10 @@ static void tile_times(const matrix *w, int tile, const input *in, int column, i
 /* Up to three matrices that read the same x, each with its own place for what comes out. */
 typedef struct {
     const input *in;
-    int n_parts, n_chunks;
+    int n_parts, side_by_side; /* side by side: the parts have the same rows, and a chunk takes them together */
+    int n_tiles, n_chunks;
     struct { const matrix *w; float *y; int stride, add; } part[3];
-    void (*then)(void *, int first, int last); /* done by whoever has done rows first … last - 1 of all parts */
+    void (*then)(void *, int first, int last); /* by whoever has done rows first … last - 1 of side-by-side parts */
     void *argument;
 } product;
 
@@ -1240,27 +1247,31 @@ static void product_tile(const product *p, int part, int tile, int column, int n
     for (int c = 0; c < nb; c++) {
         float *to = p->part[part].y + (size_t)(column + c) * p->part[part].stride + row;
         for (int r = 0; w->bias && r < n; r++) y[c * LANES + r] += w->bias[row + r];
-        for (int r = 0; r < n; r++) to[r] = p->part[part].add ? to[r] + y[c * LANES + r] : y[c * LANES + r];
+        if (p->part[part].add) for (int r = 0; r < n; r++) to[r] += y[c * LANES + r];
+        else memcpy(to, y + c * LANES, (size_t)n * sizeof(float));
     }
 }
 
-static void product_chunk(void *argument, int chunk) { /* its share of the tiles of each part */
+static void product_chunk(void *argument, int chunk) {
     const product *p = argument;
+    int from = share(p->n_tiles, chunk, p->n_chunks), to = share(p->n_tiles, chunk + 1, p->n_chunks);
     for (int first = 0; first < p->in->n; first += PANEL)
-        for (int i = 0; i < p->n_parts; i++) {
-            int n = n_tiles(p->part[i].w), to = share(n, chunk + 1, p->n_chunks);
-            for (int tile = share(n, chunk, p->n_chunks); tile < to; tile++)
+        for (int i = 0; i < (p->side_by_side ? p->n_parts : 1); i++)
+            for (int t = from; t < to; t++) {
+                int part = i, tile = t;
+                while (!p->side_by_side && tile >= n_tiles(p->part[part].w)) tile -= n_tiles(p->part[part++].w);
                 for (int c = first, end = first + panel_width(p->in, first), nb; c < end; c += nb)
-                    product_tile(p, i, tile, c, nb = step_of(end - c));
-        }
-    int n = n_tiles(p->part[0].w), rows = p->part[0].w->rows, last = share(n, chunk + 1, p->n_chunks) * LANES;
-    if (p->then) p->then(p->argument, share(n, chunk, p->n_chunks) * LANES, last < rows ? last : rows);
+                    product_tile(p, part, tile, c, nb = step_of(end - c));
+            }
+    int rows = p->part[0].w->rows;
+    if (p->then) p->then(p->argument, from * LANES, to * LANES < rows ? to * LANES : rows);
 }
 
 static void multiply(pool *threads, product *p) {
-    int n = n_tiles(p->part[0].w); /* few pieces, for each begins slowly; more where each is long */
-    p->n_chunks = p->in->n > PANEL && n / 8 > 2 * threads->n_threads ? n / 8 : 2 * threads->n_threads;
-    if (p->n_chunks > n) p->n_chunks = n;
+    for (int i = 0; i < (p->side_by_side ? 1 : p->n_parts); i++) p->n_tiles += n_tiles(p->part[i].w);
+    int n = 2 * threads->n_threads; /* few pieces, for each begins slowly; more where each is long */
+    if (p->in->n > PANEL && p->n_tiles / 8 > n) n = p->n_tiles / 8;
+    p->n_chunks = n > p->n_tiles ? p->n_tiles : n;
     parallel(threads, product_chunk, p, p->n_chunks);
 }
 
@@ -1279,8 +1290,8 @@ static const char *const MLPS[] = {"gelu", "swiglu", "geglu", "relu2", "none", N
 static const struct { const char *name, *positions, *norm, *mlp; int side_by_side; } FAMILIES[] = {
     {"gpt2", "learned", "layer", "gelu", 0}, {"llama", "rotary", "rms", "swiglu", 1},
     {"qwen3", "rotary", "rms", "swiglu", 0}, {"arcee", "rotary", "rms", "relu2", 1},
-    {"gemma3", "rotary", "rms", "geglu", 0}, {NULL, "", "", "", 0}, /* side_by_side: how llama.cpp lays the pairs that */
-};                                                                  /* a rotary position turns */
+    {"gemma3", "rotary", "rms", "geglu", 0}, {NULL, "", "", "", 0},
+}; /* side_by_side: how llama.cpp lays the pairs that a rotary position turns */
 
 typedef struct {
     matrix ln1, q_norm, k_norm, after_attention, ln2, after_mlp; /* norms; gain NULL: not in this model */
@@ -1322,7 +1333,7 @@ typedef struct {
 
 static int room(int n) { return (n + GROUP - 1) / GROUP * GROUP; }
 
-/* Where the numbers of a wish lie in a file, in the type that they had before or, the first time, in any. NULL, and why. */
+/* Where the numbers of a wish lie in a file, in the type that they had before or, at first, in any. NULL, and why. */
 static const uint8_t *place(const gguf *g, wish *w) {
     const tensor *t = gguf_tensor(g, w->name);
     if (!t || (w->type >= 0 && t->type != w->type))
@@ -1364,9 +1375,10 @@ enum { NOT, NEEDED, OPTIONAL };
 
 /* A matrix, or a norm (0 rows), with the bias that it may have. */
 static int want(tf_model *m, matrix *to, int rows, int cols, int layer, const char *name, int need) {
-    return need == NOT
-        || (ask(m, rows ? to : NULL, rows ? NULL : &to->gain, rows ? rows : 1, cols, layer, name, "weight", need == OPTIONAL)
-            && ask(m, NULL, &to->bias, 1, rows ? rows : cols, layer, name, "bias", 1));
+    matrix *whole = rows ? to : NULL;
+    float **gain = rows ? NULL : &to->gain;
+    return need == NOT || (ask(m, whole, gain, rows ? rows : 1, cols, layer, name, "weight", need == OPTIONAL)
+                           && ask(m, NULL, &to->bias, 1, rows ? rows : cols, layer, name, "bias", 1));
 }
 
 static int want_block(tf_model *m, block *b, int i) {
@@ -1416,8 +1428,8 @@ static int configure(tf_model *m) {
     snprintf(m->kind, sizeof m->kind, "%.*s", kind.n < 31 ? (int)kind.n : 31, kind.at);
     int i = 0;
     while (FAMILIES[i].name && strcmp(m->kind, FAMILIES[i].name)) i++;
-    m->positions = word(m, "positions", FAMILIES[i].positions, POSITIONS), m->mlp = word(m, "mlp", FAMILIES[i].mlp, MLPS);
-    m->norm = word(m, "norm", FAMILIES[i].norm, NORMS), m->side_by_side = FAMILIES[i].side_by_side;
+    m->positions = word(m, "positions", FAMILIES[i].positions, POSITIONS), m->side_by_side = FAMILIES[i].side_by_side;
+    m->norm = word(m, "norm", FAMILIES[i].norm, NORMS), m->mlp = word(m, "mlp", FAMILIES[i].mlp, MLPS);
     if (m->positions < 0 || m->norm < 0 || m->mlp < 0)
         return fail("a '%s' model cannot be run; gpt2, llama, qwen3, arcee, gemma3 and twofold's own can", m->kind);
 
@@ -1459,7 +1471,7 @@ static int configure(tf_model *m) {
              && (!turned || ask(m, NULL, &m->factors, 1, m->e / 2, -1, "rope_freqs", "weight", 1))
              && want(m, &m->ln_final, 0, m->d, -1, "output_norm", NEEDED);
     for (int i = 0; i < m->n_layers && sound; i++) sound = want_block(m, &m->blocks[i], i);
-    for (int i = 0; i < m->file->n_tensors && sound; i++) { /* what is left over would be missing from what is computed */
+    for (int i = 0; i < m->file->n_tensors && sound; i++) { /* what is left over would be missing */
         text name = m->file->tensors[i].name;
         int j = 0;
         while (j < m->n_wishes && !same(name, m->wishes[j].name)) j++;
@@ -1650,7 +1662,8 @@ static void remember(tf_cache *c, int layer, int values, int head, int position,
     for (int i = 0; c->kind == KEEP_HALF && i < width; i += LANES)
         f_to_halves((uint16_t *)(void *)row + i, f_load(v + i));
     if (values) { memcpy(at + p * width * size, row, (size_t)(width * size)); return; }
-#define SCATTER(KIND, SIZE) case KIND: for (int i = 0; i < e; i++) memcpy(at + i * LANES * SIZE, row + i * SIZE, SIZE); break;
+#define SCATTER(KIND, SIZE) \
+    case KIND: for (int i = 0; i < e; i++) memcpy(at + i * LANES * SIZE, row + i * SIZE, SIZE); break;
     at += (p / LANES * width * LANES + p % LANES) * size;
     switch (c->kind) { SCATTER(KEEP_HALF, 2) SCATTER(KEEP_INT8, 1) SCATTER(KEEP_FLOAT, 4) }
 #undef SCATTER
@@ -1739,14 +1752,15 @@ static __attribute__((noinline)) void join(float *to, const float *next, int e_r
 }
 
 /* Positions begin … stop - 1 of head number `head`, for nr rows whose z, most and sum are at their beginning. */
-INLINE void attend_pages(const int kind, const int nr, const tf_model *m, const tf_cache *c, int head, int begin, int stop,
-                         row *rows) {
+INLINE void attend_pages(const int kind, const int nr, const tf_model *m, const tf_cache *c, int head, int begin,
+                         int stop, row *rows) {
     for (int at = begin; at < stop; at += PAGE) {
         int n = stop - at < PAGE ? stop - at : PAGE;
         uint8_t *keys = slab(c, at / PAGE, m->layer, 0, head), *values = slab(c, at / PAGE, m->layer, 1, head);
+        const float *scales = kind == KEEP_INT8 ? slab_scales(c, values) : NULL;
         size_t ahead = (size_t)(values - keys);
         score(kind, nr, keys, slab_scales(c, keys), m->e, m->e_room, n, ahead, rows);
-        for (int r = 0; r < nr; r++) weigh(&rows[r], at, n, kind == KEEP_INT8 ? slab_scales(c, values) : NULL, m->e_room);
+        for (int r = 0; r < nr; r++) weigh(&rows[r], at, n, scales, m->e_room);
         blend(kind, nr, values, m->e_room, n, c->page_bytes - ahead, rows);
     }
 }
@@ -1935,8 +1949,8 @@ static void through_blocks(tf_model *m) {
         back_to_stream(m, &b->O, &b->after_attention);
         if (m->mlp == NO_MLP) continue;
         inputs_for(m, &b->in, n, before_product, &b->ln2);
-        product in = {.in = &m->in, .n_parts = b->gate.bytes ? 2 : 1, .then = activate, .argument = m,
-                      .part = {{&b->in, m->wide, f, 0}, {&b->gate, m->gate, f, 0}}};
+        product in = {.in = &m->in, .n_parts = b->gate.bytes ? 2 : 1, .side_by_side = 1,
+                      .then = activate, .argument = m, .part = {{&b->in, m->wide, f, 0}, {&b->gate, m->gate, f, 0}}};
         multiply(&m->threads, &in);
         inputs_for(m, &b->out, n, before_out, NULL);
         back_to_stream(m, &b->out, &b->after_mlp);
@@ -1985,7 +1999,8 @@ int tf_forward(tf_model *m, int n_sequences, tf_cache **caches, const int *count
             if (m->n_tokens == MOST_TOKENS) logits = pass(m, logits, every);
             int t = m->n_tokens++;
             m->token[t].id = *ids++, m->token[t].position = caches[i]->length++, m->token[t].cache = caches[i];
-            if (!t || !j || m->tile[m->n_tiles - 1].n == most) m->tile[m->n_tiles].first = t, m->tile[m->n_tiles++].n = 0;
+            if (!t || !j || m->tile[m->n_tiles - 1].n == most)
+                m->tile[m->n_tiles].first = t, m->tile[m->n_tiles++].n = 0;
             m->tile[m->n_tiles - 1].n++;
             if (every || j + 1 == counts[i]) m->chosen[m->n_chosen++] = t;
         }
@@ -2043,7 +2058,7 @@ static chance seeded(uint64_t seed) {
         uint32_t *to = &pool[i % 4], *like = &pool[i / 4];
         if (to != like) *to = 0xca01f9dd * *to - 0x4973f715 * stir(*like, &by, 0x931e8875), *to ^= *to >> 16;
     }
-    unsigned __int128 big[2] = {0, 0}; /* of two words of 64 bits, the upper first, each of two of 32, the lower first */
+    unsigned __int128 big[2] = {0, 0}; /* of two words of 64 bits, upper first, each of two of 32, lower first */
     by = 0x8b51f9dd;
     for (int i = 0; i < 8; i++)
         big[i / 4] |= (unsigned __int128)stir(pool[i % 4], &by, 0x58f38ded) << (i % 4 / 2 ? 0 : 64) << i % 2 * 32;
@@ -2148,7 +2163,7 @@ int tf_draw(const float *scores, int n, const tf_sampling *s, double u, const in
 int tf_generate(tf_model *model, tf_cache *cache, const int *prompt, int n_prompt, int n, const tf_sampling *s,
                 int (*each)(int id, double probability, void *), void *context) {
     const vocabulary *v = &model->words;
-    int words = v->n_real > 0 && v->n_real < model->v ? v->n_real : model->v, room = cache->capacity; /* padding is none */
+    int words = v->n_real > 0 && v->n_real < model->v ? v->n_real : model->v, room = cache->capacity; /* no padding */
     int half = room > 1 ? room / 2 : 1, made = 0, total = n_prompt;
     if (n_prompt < 1) return fail("there are no tokens to go on from"), -1;
     if (n_prompt > room) return fail("the text is %d tokens long; the model reads %d: shorten it", n_prompt, room), -1;
@@ -2370,7 +2385,8 @@ int main(int argc, char **argv) {
     s.cache = s.model ? tf_cache_new(s.model, s.model->context, -1) : NULL;
     const vocabulary *v = s.said.v = s.cache ? &s.model->words : NULL;
     if (!v || (*v->why && !fail("%s", v->why))) return fprintf(stderr, "run: %s\n", tf_error()), 2;
-    if (s.verbose) fprintf(stderr, "opened in %.3f s; %s, %d threads\n", now() - begun, KERNEL, s.model->threads.n_threads);
+    if (s.verbose)
+        fprintf(stderr, "opened in %.3f s; %s, %d threads\n", now() - begun, KERNEL, s.model->threads.n_threads);
     signal(SIGINT, interrupt);
     if (v->add_bos) add_id(&s.said, v->bos);
     if (!chat) {
