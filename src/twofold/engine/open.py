@@ -22,10 +22,8 @@ from twofold.engine.sampling import check, choose
 from twofold.engine.scoring import score_documents
 from twofold.errors import ConfigError, FileFormatError, require
 from twofold.model.config import ModelConfig
-from twofold.tokenizer.chat import TEMPLATE
-from twofold.weights import adapters
-from twofold.weights.locate import downloads, locate
-from twofold.weights.parameters import load, save
+from twofold.weights.locate import locate
+from twofold.weights.parameters import load
 
 if TYPE_CHECKING:
     import torch
@@ -159,14 +157,13 @@ def open_model(
     model: str | Path, backend: BackendName = "auto", device: str = "auto", dtype: str = "float32", *,
     threads: int = 0, tell: Callable[[str], object] | None = None,
 ) -> Engine:
-    """Open a folder, a GGUF file or a known name, or MODEL+ADAPTER: one of these with what finetuning learned of it.
+    """Open a folder, a GGUF file or a known name, or one of these with an adapter: MODEL+ADAPTER.
 
     `auto` runs on run.c ("native"); where there is no compiler, or run.c does not run the file, on run.py ("numpy"),
     and on torch what that does not read either; `tell` is then given a line about it. Naming a device or a dtype means
     torch. `threads` 0 are as many as there are cores. Raises SourceError, MissingExtra, FileFormatError or ConfigError.
     """
-    base, plus, adapter = str(model).rpartition("+")
-    path = _merged(base, Path(adapter)) if plus and not Path(model).exists() else locate(model)
+    path = locate(model)
     if backend not in get_args(BackendName):
         raise ConfigError(f"backend {backend!r} is not one of {', '.join(get_args(BackendName))}")
     wants_torch = device not in ("auto", "cpu") or dtype != "float32"
@@ -189,22 +186,6 @@ def open_model(
         about.config, about.tokenizer, chosen, about.tokenizer.add_bos, about.chat_template, path, backend,
         taught_tools(about.lineage),
     )
-
-
-def _merged(model: str, adapter: Path) -> Path:
-    """The parameters file of a model with an adapter (a file, or its run's folder) in its weights.
-
-    It is made once, and kept among what was downloaded, by the hashes of the two.
-    """
-    path = locate(model)
-    adapter = adapter / adapters.ADAPTER if adapter.is_dir() else adapter
-    learned, base = adapters.load(adapter), adapters.fingerprint(path)
-    kept = downloads() / "merged" / f"{base[:16]}-{adapters.fingerprint(adapter)[:16]}.gguf"
-    if not kept.exists():
-        found = adapters.merged(load(path), learned, base)
-        save(kept, found.config, found.state, found.tokenizer, dtype="BF16",
-             chat_template=found.chat_template or TEMPLATE, lineage=found.lineage)  # fmt: skip
-    return kept
 
 
 def taught_tools(lineage: Mapping[str, Any]) -> tuple[str, ...] | None:

@@ -1,4 +1,4 @@
-"""Where a model's parameters file is: MODEL is a folder, a GGUF file, or a known name.
+"""Where a model's parameters file is: MODEL is a folder, a GGUF file, a known name, or one of these + an adapter.
 
 A known name is a file that a package brings, or that was downloaded once (download.py) into the user's cache.
 """
@@ -52,6 +52,11 @@ def locate(model: str | Path) -> Path:
         raise SourceError(_folder_without(path))
     if path.is_file():
         return path
+    base, plus, adapter = str(model).rpartition("+")
+    if plus:
+        from twofold.weights.adapted import adapted  # which asks this module where to keep it
+
+        return adapted(locate(base), Path(adapter))
     name = str(model).lower()
     if name not in KNOWN:
         raise SourceError(
