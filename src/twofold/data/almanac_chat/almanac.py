@@ -46,6 +46,7 @@ KINDS = {
 N_CONVERSATIONS = 40_000  # that a model is taught, where nobody says another number
 ASKED = {attribute: 3.0 if attribute == "capital" else 1.0 for attribute in ATTRIBUTES}
 WITH_SYSTEM = 0.08
+LONG, GOES_ON = 7, 0.25  # messages from which on nothing is added
 CARELESS = 0.12  # of questions: in small letters, perhaps without the sign at the end
 
 Turn = tuple[Message, ...]
@@ -64,6 +65,8 @@ def conversations(
         draw = Draw(name, seed, i)
         kind = draw.weighted(kinds)
         turns, labels = MAKERS[kind](draw)
+        while len(turns) < LONG and draw.chance(GOES_ON):  # with something else
+            turns += MAKERS[draw.weighted(kinds)](draw)[0]
         system: Turn = ()
         if told is not None and draw.chance(0.5 if kind == "arithmetic" else 0.15):
             system = (Message("system", told),)
