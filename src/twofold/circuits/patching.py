@@ -43,11 +43,14 @@ def logits_with(model: Decoder, ids: Int[Tensor, "b s"], acts: Mapping[str, Act]
 @torch.no_grad()
 def patch_stream(
     model: Decoder, clean: Int[Tensor, "1 s"], corrupted: Int[Tensor, "1 _"], metric: Metric,
-    place: str = "hook_resid_pre",
+    place: str = "hook_resid_pre", layers: Iterable[int] | None = None,
 ) -> Float[Tensor, "l s"]:
-    """The metric of the corrupted run with `place` of one layer, at one position, as in the clean run."""
+    """The metric of the corrupted run with `place` of one layer, at one position, as in the clean run.
+
+    Of every layer, or of `layers`: each takes a pass for each position.
+    """
     _same_length(clean, corrupted)
-    names = [f"blocks.{i}.{place}" for i in range(model.config.n_layers)]
+    names = [f"blocks.{i}.{place}" for i in (range(model.config.n_layers) if layers is None else layers)]
     with recording(model, *names) as seen:
         model(clean)
 
