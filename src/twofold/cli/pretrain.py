@@ -53,7 +53,7 @@ def pretrain(
     learned = BPETokenizer.from_json(tokenizer)
     wanted = choices(parse_sets(choose or []), {
         "tokenizer.vocab_size": learned.vocab_size, "tokenizer.pre": learned.pre, "train.schedule.steps": steps})
-    wishes = Wishes((str(text),), minutes, parse_mix(mix), choices=wanted,
+    wishes = Wishes((str(text),), minutes, mix=parse_mix(mix), choices=wanted,
                     machine=recipes.MachineSettings(device, dtype, threads, compiled))
     try:
         with Live(console(stderr=True)) as live, TensorBoard(out / "tensorboard") as board:
