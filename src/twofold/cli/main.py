@@ -28,7 +28,7 @@ from twofold.errors import DiskFull, MissingExtra, TwofoldError, UserError
 __all__ = ["VERBS", "application", "load_verb", "main"]
 
 VERBS = {
-    "make": "Text in, a language model in two files out, inside a time budget.",
+    "make": "Text in, an assistant in two files out, inside a time budget.",
     "chat": "Talk with a model in the terminal.",
     "complete": "Continue a text with a model.",
     "serve": "Serve models to programs that speak OpenAI's protocol, and a chat page to browsers.",
