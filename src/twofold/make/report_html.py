@@ -17,7 +17,7 @@ from typing import Any
 
 __all__ = [
     "Html", "bar", "cell", "code", "figure", "group", "join", "json_block", "note", "page", "part", "plot", "row",
-    "table", "tag",
+    "section", "table", "tag",
 ]
 
 _EMPTY = {"br", "img", "input"}
