@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from twofold.model.decoder import Decoder
     from twofold.tokenizer.bpe import BPETokenizer
 
-__all__ = ["circuits"]
+__all__ = ["circuits", "opened"]
 
 ACTIONS = {
     "scores": "MODEL", "look": "MODEL TEXT", "near": "MODEL WORD", "analogies": "MODEL A:B C:D ...",
