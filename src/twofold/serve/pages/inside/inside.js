@@ -115,7 +115,7 @@ class Page {
     Object.assign(this, { seen, attention });
     this.tell("");
     this.showTokens();
-    this.status.textContent = `${count(seen.tokens.length, "token")} of at most ${this.about.most} here; computed in ${seen.milliseconds.toFixed(0)} ms${this.cutHeads.size + this.cutMlps.size ? ", once whole and once with parts cut out" : ""}`;
+    this.status.textContent = `${count(seen.tokens.length, "token")} of at most ${this.about.most} here; answered in ${seen.milliseconds.toFixed(0)} ms${this.cutHeads.size + this.cutMlps.size ? ", once whole and once with parts cut out" : ""}`;
     this.next.show(seen);
     this.blocks.show(seen, attention);
     for (const [view, path] of [[this.shares, "attribution"], [this.stream, "lens"]]) {

@@ -1,0 +1,214 @@
+"""Looking inside over HTTP: what is shown is what the model computes, which another implementation and laws confirm."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from itertools import chain
+
+import numpy as np
+import pytest
+
+from twofold.contracts import Sampling
+from twofold.engine.open import open_model
+from twofold.weights.parameters import load
+
+from .conftest import CONTEXT, save_tiny, serving
+
+pytest.importorskip("torch")
+TEXT = "the cat sat on the mat"
+
+
+def post(http, path, model="tiny", text=TEXT, **body):
+    answer = http.post(f"/inside/{path}", json={"model": model, "text": text, **body})
+    assert answer.status_code == 200, answer.text
+    return answer.content if path == "patterns" else answer.json()
+
+
+def refused(http, path, **body):
+    answer = http.post(f"/inside/{path}", json={"model": "tiny", "text": TEXT, **body})
+    return answer.status_code, answer.json()["error"]["message"]
+
+
+@pytest.fixture(scope="module")
+def paths(models):
+    return {"tiny": models / "tiny" / "parameters.gguf", "second": models / "other.gguf"}
+
+
+@pytest.mark.parametrize("model", ["tiny", "second"])
+def test_the_tokens_and_what_comes_next_are_those_of_the_numpy_engine(http, paths, model):
+    engine = open_model(paths[model], "numpy")
+    ids = engine.prompt(TEXT)
+    seen = post(http, "seen", model)
+    assert [one["id"] for one in seen["tokens"]] == ids and seen["position"] == len(ids) - 1
+    shown = seen["next"]
+    (token,) = engine.generate(ids, 1, Sampling(temperature=1.0, top_k=0, top_p=1.0, min_p=0.0), candidates=10)
+    expected = {one.id: one.probability for one in token.candidates}
+    now = shown["now"][shown["temperatures"].index(1.0)]
+    assert dict(zip([one["id"] for one in shown["tokens"]], now, strict=True)) == pytest.approx(expected, rel=1e-3)
+    assert shown["whole"] is None
+
+
+def test_a_temperature_is_a_power_of_the_chances_and_at_0_the_likeliest_has_all(http):
+    shown = post(http, "seen")["next"]
+    one = np.array(shown["now"][shown["temperatures"].index(1.0)])
+    for temperature, row in zip(shown["temperatures"][4:], shown["now"][4:], strict=True):
+        power = one ** (1 / temperature)
+        np.testing.assert_allclose(np.array(row) / row[0], power / power[0], rtol=2e-3)
+    assert shown["now"][0][0] == 1 and sum(shown["now"][0]) == 1
+
+
+@pytest.mark.parametrize("model", ["tiny", "second"])
+def test_of_an_earlier_token_it_says_what_the_shorter_text_says(http, model):
+    whole, longer = post(http, "seen", model, "the cat"), post(http, "seen", model, "the cat sat on the mat")
+    n = len(whole["tokens"])
+    at = post(http, "seen", model, "the cat sat on the mat", position=n - 1)
+    assert longer["tokens"][:n] == whole["tokens"]
+    assert [one["id"] for one in at["next"]["tokens"]] == [one["id"] for one in whole["next"]["tokens"]]
+    np.testing.assert_allclose(at["next"]["now"], whole["next"]["now"], rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize("model", ["tiny", "second"])
+def test_patterns_share_out_all_attention_and_never_look_ahead(http, model):
+    seen = post(http, "seen", model)
+    n = len(seen["tokens"])
+    shape = seen["layers"], seen["heads"], n, n
+    bytes_ = np.frombuffer(post(http, "patterns", model), np.uint8).reshape(shape).astype(int)
+    assert (np.triu(bytes_, 1) == 0).all()
+    assert (abs(bytes_.sum(-1) - 255) <= n / 2).all()
+
+
+@pytest.mark.parametrize("model", ["tiny", "second"])
+def test_the_numbers_of_a_pair_are_the_scores_of_its_row(http, model):
+    seen = post(http, "seen", model)
+    n = len(seen["tokens"])
+    pattern = np.frombuffer(post(http, "patterns", model), np.uint8).reshape(seen["layers"], seen["heads"], n, n)
+    for layer, head in [(0, 0), (seen["layers"] - 1, seen["heads"] - 1)]:  # the last shares its keys with others
+        row = [post(http, "meeting", model, layer=layer, head=head, query=n - 1, key=key) for key in range(n)]
+        for met in row:
+            assert sum(met["products"]) / math.sqrt(len(met["query"])) == pytest.approx(met["score"], abs=1e-4)
+            assert met["products"] == pytest.approx([a * b for a, b in zip(met["query"], met["key"], strict=True)])
+        weights = np.exp([met["score"] for met in row])
+        np.testing.assert_allclose([met["weight"] for met in row], weights / weights.sum(), atol=1e-5)
+        np.testing.assert_allclose([met["weight"] for met in row], pattern[layer, head, -1] / 255, atol=0.003)
+
+
+@pytest.mark.parametrize("cut", [{}, {"heads": [[0, 1]], "mlps": [1]}])
+def test_the_shares_add_up_to_the_score_and_the_lens_ends_in_what_is_said(http, cut):
+    shares, seen, lens = (post(http, path, **cut) for path in ("attribution", "seen", "lens"))
+    assert shares["token"] == seen["next"]["tokens"][0]
+    parts = sum(chain(*shares["heads"], shares["mlps"]))
+    assert shares["embedding"] + parts + shares["rest"] == pytest.approx(shares["logit"], abs=1e-4)
+    last = [lens["tokens"][one] for one in lens["best"][-1][-1]]
+    assert last == seen["next"]["tokens"][:3] and len(lens["best"]) == seen["layers"] + 1
+    now = seen["next"]["now"][seen["next"]["temperatures"].index(1.0)]
+    assert lens["chances"][-1][-1] == pytest.approx(now[:3], rel=1e-4)
+    if cut:
+        assert shares["heads"][0][1] == 0 and shares["mlps"][1] == 0
+
+
+def test_without_any_head_and_mlp_only_the_embedding_speaks(http, paths):
+    parameters, seen = load(paths["tiny"]), post(http, "seen")
+    everything = {"heads": [[i, j] for i in range(seen["layers"]) for j in range(seen["heads"])],
+                  "mlps": [*range(seen["layers"])]}  # fmt: skip
+    shown = post(http, "seen", **everything)["next"]
+    state, config = parameters.state, parameters.config
+    x = state["W_E"][seen["tokens"][-1]["id"]].astype(np.float64)
+    x = x / np.sqrt((x**2).mean() + config.norm_eps) * state["ln_final.w"]
+    logits = (state["W_E"] if config.tied else state["W_U"])[: parameters.tokenizer.vocab_size] @ x
+    chances = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+    at = shown["temperatures"].index(1.0)
+    np.testing.assert_allclose(shown["now"][at], chances[[one["id"] for one in shown["tokens"]]], rtol=1e-4)
+    whole = post(http, "seen")["next"]
+    ids, known = [one["id"] for one in shown["tokens"]], [one["id"] for one in whole["tokens"]]
+    compared = [shown["whole"][at][ids.index(one)] for one in known]
+    assert compared == pytest.approx(whole["now"][at], rel=1e-5)
+
+
+def test_neurons_come_from_the_most_active_on_and_texts_excite_them(http):
+    active = post(http, "neurons", layer=1)
+    sizes = [abs(value) for _, value in active["neurons"]]
+    assert sizes == sorted(sizes, reverse=True) and all(0 <= i < active["of"] for i, _ in active["neurons"])
+    found = post(http, "exciting", layer=1, neuron=active["neurons"][0][0])
+    values = [place["value"] for place in found["places"]]
+    assert values == sorted(values, reverse=True) and values[-1] > found["mean"]
+    assert found["tokens"] > 100 and all(place["token"] for place in found["places"])
+
+
+def test_what_is_near_is_near_by_the_cosine(http, paths):
+    E = load(paths["tiny"]).state["W_E"]
+    unit = E / np.linalg.norm(E, axis=1, keepdims=True)
+    found = post(http, "near", token=5)
+    cosines = unit @ unit[5]
+    for one in found["neighbours"]:
+        assert one["value"] == pytest.approx(cosines[one["id"]], abs=1e-5)
+    assert found["neighbours"][0]["id"] == int(np.argsort(cosines)[-2])
+
+
+def test_areas_hold_all_the_numbers_of_the_file(http, paths):
+    for model, path in paths.items():
+        parameters = load(path)
+        areas = http.get("/inside/areas", params={"model": model}).json()
+        twice = areas["eight"]["unembedding"] if areas["tied"] else 0
+        there = sum(array.size for array in parameters.state.values())
+        assert sum(areas["eight"].values()) + sum(areas["rest"].values()) - twice == areas["held"] == there
+
+
+def test_a_model_that_is_looked_into_answers_as_ever(server):
+    body = {"model": "tiny", "prompt": TEXT, "max_tokens": 24, "temperature": 0}
+
+    async def both():
+        import httpx
+
+        async with httpx.AsyncClient(base_url=server.url, timeout=60) as http:
+            alone = (await http.post("/v1/completions", json=body)).json()["choices"][0]["text"]
+            cut = {"model": "tiny", "text": TEXT, "mlps": [0, 1], "heads": [[0, 0]]}
+            asked = [http.post("/v1/completions", json=body), *(http.post("/inside/lens", json=cut) for _ in range(6))]
+            answer, *looks = await asyncio.gather(*asked)
+            return alone, answer.json()["choices"][0]["text"], [look.status_code for look in looks]
+
+    alone, answer, looks = asyncio.run(both())
+    assert answer == alone and looks == [200] * 6
+
+
+@pytest.mark.parametrize(("path", "body", "status", "said"), [
+    ("seen", {"model": "none"}, 404, "there is no model 'none'"),
+    ("seen", {"text": "word " * CONTEXT}, 400, "tokens long, and this page shows 256 at most"),
+    ("seen", {"heads": [[0, 99]]}, 400, "no head 0.99"),
+    ("seen", {"mlps": [77]}, 400, "no MLP in layer 77"),
+    ("seen", {"heads": [[0]]}, 400, "heads"),
+    ("seen", {"step": 3}, 404, "no checkpoint of step 3"),
+    ("meeting", {"layer": 0, "head": 0, "query": 0, "key": 1}, 400, "cannot look at the later token"),
+    ("meeting", {"layer": 9, "head": 0, "query": 0, "key": 0}, 400, "there is no layer 9; there are 2"),
+    ("neurons", {"layer": 9}, 400, "no MLP in layer 9"),
+    ("exciting", {"layer": 0, "neuron": 10**6}, 400, "no neuron 1000000"),
+    ("near", {"token": 10**6}, 400, "not in the model's vocabulary"),
+])  # fmt: skip
+def test_what_cannot_be_is_told(http, path, body, status, said):
+    found, message = refused(http, path, **body)
+    assert found == status and said in message
+
+
+def test_without_torch_the_page_says_what_is_missing_and_the_model_answers(models):
+    before = "import sys; sys.modules['torch'] = None\n"
+    with serving(models, before=before) as running, running.client() as http:
+        status, message = refused(http, "seen")
+        assert status == 400 and "pip install 'twofold[train]'" in message
+        assert "twofold[train]" in http.get("/inside/about").json()["error"]["message"]
+        assert http.post("/v1/completions", json={"prompt": "the", "max_tokens": 2}).status_code == 200
+
+
+def test_models_of_every_form_can_be_looked_into(tmp_path, models):
+    names = ("zero-layers", "attention-only", "gpt2", "biased-qwen")
+    paths = [f"{name}={save_tiny(tmp_path / f'{name}.gguf', name)}" for name in names]
+    with serving(models, *paths) as running, running.client() as http:
+        for name in names:
+            seen, lens, shares = (post(http, path, name) for path in ("seen", "lens", "attribution"))
+            assert seen["mlp"] == (name not in ("zero-layers", "attention-only")) or not seen["layers"]
+            assert lens["tokens"][lens["best"][-1][-1][0]] == seen["next"]["tokens"][0]
+            parts = sum(chain(*shares["heads"], shares["mlps"]))
+            assert shares["embedding"] + parts + shares["rest"] == pytest.approx(shares["logit"], abs=1e-4)
+            assert len(post(http, "patterns", name)) == seen["layers"] * seen["heads"] * len(seen["tokens"]) ** 2
+            assert post(http, "near", name, token=1)["neighbours"]
+        status, message = refused(http, "neurons", model="attention-only", layer=0)
+        assert status == 400 and "no MLP in layer 0" in message
