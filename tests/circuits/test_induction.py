@@ -90,7 +90,7 @@ def test_conclusions_are_what_came_out():
     good += [course(2, s, 0.88, 0.2, paths) for s in (0, 1)]
     zero, one, two, when, through = conclusions(Outcome(lab, KNOWN, good))
     assert "no seed inducts" in zero and "It has learned the bigrams" in zero and "3.85 nats" in zero
-    assert "no seed inducts" in one and "20 to 20 % right" in one
+    assert "no seed inducts" in one and "20 % right" in one
     assert "every seed inducts" in two
     assert "at steps 100 to 200, 100 to 200 of 200" in when and "seed 0 K, seed 1 K" in through
 

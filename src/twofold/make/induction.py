@@ -180,7 +180,8 @@ def conclusions(outcome: Outcome) -> list[str]:
 
 def _came_to(layers: int, courses: list[Course], able: int, known: Baselines) -> str:
     nats, right = mean(course.end.nats for course in courses), sorted(course.end.right for course in courses)
-    got = f"{100 * right[0]:.0f} to {100 * right[-1]:.0f} %" if len(right) > 1 else f"{100 * right[0]:.0f} %"
+    ends = list(dict.fromkeys(f"{100 * share:.0f}" for share in (right[0], right[-1])))
+    got = f"{' to '.join(ends)} %"
     some = f"{able} of {len(courses)} seeds induct"
     count = {0: "no seed inducts", len(courses): "every seed inducts"}.get(able, some)
     text = (f"{layers_of(layers)}: {count}; {nats:.2f} nats (the best table of pairs gets {known.pairs:.2f}), {got} "
