@@ -218,7 +218,7 @@ def timeline(run: str, *, top: int, as_json: bool) -> None:
         return
     table = _table("step", "loss", *_KINDS, "heads that copy", left=())
     for one in found:
-        best = [_strongest(getattr(one.heads, name), 1)[0] for name in _KINDS]
+        best = [_highest(getattr(one.heads, name)) for name in _KINDS]
         when = "the model" if one.step is None else f"{one.step:,}"
         table.add_row(when, "-" if one.loss is None else f"{one.loss:.3f}",
                       *(f"{value:.2f} ({name})" for name, value in best), str(int((one.eigenvalues > 0).sum())))
@@ -277,6 +277,11 @@ def _strongest(values: Tensor, top: int) -> list[tuple[str, float]]:
     flat, h = values.flatten(), values.shape[1]
     order = flat.abs().topk(min(top, len(flat))).indices.tolist()
     return [(f"{at // h}.{at % h}", float(flat[at])) for at in order]
+
+
+def _highest(values: Tensor) -> tuple[str, float]:
+    at = int(values.argmax())
+    return f"{at // values.shape[1]}.{at % values.shape[1]}", float(values.flatten()[at])
 
 
 def _first(tokenizer: BPETokenizer, word: str) -> int:
