@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from twofold.tokenizer.chat import TEMPLATE
 from twofold.weights import adapters
 from twofold.weights.locate import downloads
 from twofold.weights.parameters import load, save
@@ -24,5 +23,5 @@ def adapted(path: Path, adapter: Path) -> Path:
     if not kept.exists():
         found = adapters.merged(load(path), learned, base)
         save(kept, found.config, found.state, found.tokenizer, dtype="BF16",
-             chat_template=found.chat_template or TEMPLATE, lineage=found.lineage)  # fmt: skip
+             chat_template=found.chat_template, lineage=found.lineage)  # fmt: skip
     return kept

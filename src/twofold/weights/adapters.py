@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from twofold.errors import ConfigError, FileFormatError
+from twofold.tokenizer.chat import TEMPLATE
 from twofold.weights import safetensors
 from twofold.weights.parameters import Parameters
 
@@ -65,7 +66,9 @@ def load(path: str | os.PathLike[str]) -> Adapter:
 
 
 def merged(parameters: Parameters, adapter: Adapter, base: str) -> Parameters:
-    """The model with the adapter in its weights. `base` is the fingerprint of the file that `parameters` came from.
+    """The model with the adapter in its weights, and the template that it was taught in.
+
+    `base` is the fingerprint of the file that `parameters` came from.
 
     Raises ConfigError when the adapter belongs to another model.
     """
@@ -81,4 +84,4 @@ def merged(parameters: Parameters, adapter: Adapter, base: str) -> Parameters:
             len(weight), b.shape[1], weight.shape[-1]):  # fmt: skip
             raise ConfigError(f"the adapter's {name} is {b.shape} by {a.shape}, which does not fit this model")
         state[name] = weight + np.float32(adapter.scale) * (b @ a)
-    return replace(parameters, state=state)
+    return replace(parameters, state=state, chat_template=parameters.chat_template or TEMPLATE)
