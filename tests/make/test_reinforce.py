@@ -226,18 +226,9 @@ def test_the_reward_in_the_guide_is_one(base, tmp_path, monkeypatch):
     given: dict = {}
     exec(shown.split("```python\n")[1].split("```")[0], given)
     assert given["polite"](None, "Yes, please.") == 1.0
-    monkeypatch.setattr(given["ReinforceSettings"], "__init__", _short(given["ReinforceSettings"]))
+    few = PolicySettings(prompts=2, group=2, longest=4)
+    given["ReinforceSettings"] = lambda reward, prompts, minutes: ReinforceSettings(
+        reward, prompts, few, minutes=minutes, steps=2, measured=2, samples=2)  # fmt: skip
     monkeypatch.chdir(tmp_path)
     results = given["learn"](str(base), str(base / "prompts.txt"))
     assert results["steps"] == 2 and (tmp_path / "runs/polite/parameters.gguf").exists()
-
-
-def _short(kind):
-    """The same settings, for two steps of few answers."""
-    usual = kind.__init__
-
-    def begin(self, reward, prompts, minutes):
-        usual(self, reward, prompts, PolicySettings(prompts=2, group=2, longest=4), minutes=minutes, steps=2,
-              measured=2, samples=2)  # fmt: skip
-
-    return begin
