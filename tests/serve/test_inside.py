@@ -212,3 +212,26 @@ def test_models_of_every_form_can_be_looked_into(tmp_path, models):
             assert post(http, "near", name, token=1)["neighbours"]
         status, message = refused(http, "neurons", model="attention-only", layer=0)
         assert status == 400 and "no MLP in layer 0" in message
+
+
+@pytest.mark.parametrize("model", ["tiny", "second"])
+def test_all_parts_from_another_text_make_what_that_text_makes(http, model):
+    """Where both end in the same token, since the embedding is the text's own."""
+    text, other = "the cat nap", "the mud dip"
+    seen, theirs = post(http, "seen", model, text), post(http, "seen", model, other)
+    assert len(seen["tokens"]) == len(theirs["tokens"]) and seen["tokens"][-1] == theirs["tokens"][-1]
+    parts = {"heads": [[i, j] for i in range(seen["layers"]) for j in range(seen["heads"])],
+             "mlps": [*range(seen["layers"])]}  # fmt: skip
+    mixed = post(http, "seen", model, text, other=other, **parts)["next"]
+    shown, at = theirs["next"], mixed["temperatures"].index(1.0)
+    first = len(shown["tokens"])
+    assert mixed["tokens"][:first] == shown["tokens"]
+    np.testing.assert_allclose(mixed["now"][at][:first], shown["now"][at], rtol=1e-3)
+    one = post(http, "seen", model, text, other=other, heads=[[1, 2]])["next"]
+    assert one["now"] != post(http, "seen", model, text, heads=[[1, 2]])["next"]["now"]
+
+
+def test_texts_of_two_lengths_cannot_exchange_parts(http):
+    status, message = refused(http, "seen", other="the", heads=[[0, 0]])
+    assert status == 400 and "tokens long and this one" in message
+    assert http.post("/inside/seen", json={"text": TEXT, "other": "the"}).status_code == 200  # nothing is exchanged

@@ -152,6 +152,22 @@ def test_an_mlp_shows_its_neurons_and_what_excites_one(visit):
 
 
 @for_browsers
+def test_a_head_is_taken_from_another_text(visit):
+    page = visit()
+    page.fill("#inside-text", "cat nap")
+    tokens(page, 8)
+    page.click("text=Take them from another text")
+    page.fill("#inside-other", "mud dip")
+    page.locator(".part").nth(0).focus()
+    page.keyboard.press("x")
+    page.wait_for_selector(".cuts >> text=From the other text")
+    page.wait_for_selector(".next .before")
+    assert chances(page) == pytest.approx(asked(page, heads=[[0, 0]], other="mud dip"), abs=6e-4)
+    page.fill("#inside-other", "mud dippers")
+    page.wait_for_selector(".alarm >> text=between texts of one length")
+
+
+@for_browsers
 def test_what_goes_wrong_is_told_and_what_was_seen_stays(visit):
     page = visit()
     page.fill("#inside-text", "word " * 400)

@@ -20,6 +20,8 @@ from twofold.serve.shelf import Served
 from twofold.serve.wire_inside import Asked
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from twofold.circuits.look import Look
     from twofold.model.decoder import Decoder
 
@@ -64,8 +66,9 @@ class Inside:
     def looking(self, served: Served, asked: Asked, *, whole: bool = False) -> Iterator[Look]:
         """What one pass of the text showed, with the parts cut out that are `asked` for, or with the `whole` model.
 
-        Inside the block they are cut out, and nobody else computes. Raises what `decoder` and `ids` raise, ConfigError
-        for parts that there are not, and TwofoldError where the model's numbers are not sound.
+        Inside the block they are cut out, or, where there is an `other` text, as they are in it; and nobody else
+        computes. Raises what `decoder` and `ids` raise, ConfigError for parts that there are not, and TwofoldError
+        where the model's numbers are not sound.
         """
         from twofold.circuits.look import look
         from twofold.circuits.patching import ablated
@@ -75,13 +78,26 @@ class Inside:
             model, ids = self.decoder(served, asked.step), self.ids(served, asked.text)
             heads = [] if whole else sorted({(layer, head) for layer, head in asked.heads})
             mlps = [] if whole else sorted(set(asked.mlps))
-            key = (served.name, asked.step, tuple(ids), tuple(heads), tuple(mlps))
-            with ablated(model, heads, mlps):
+            others = self._other(served, asked, len(ids)) if heads or mlps else None
+            key = (served.name, asked.step, tuple(ids), tuple(heads), tuple(mlps), asked.other if others else None)
+            with ablated(model, heads, mlps, others):
                 if key not in self._looks:
                     self._looks[key] = look(model, row(model, ids))
                     self._forget()
                 self._looks.move_to_end(key)
                 yield self._looks[key]
+
+    def _other(self, served: Served, asked: Asked, n: int) -> dict[str, Tensor] | None:
+        """What each part gives in the other text, by place: heads [h, s, e], MLPs [s, d]."""
+        if asked.other is None:
+            return None
+        with self.looking(served, asked.model_copy(update={"text": asked.other}), whole=True) as them:
+            if (there := them.ids.shape[1]) != n:
+                raise Problem(400, f"the other text is {there} tokens long and this one {n}; parts can be exchanged "
+                              "only between texts of one length", param="other")  # fmt: skip
+            ends = {"hook_z": lambda value: value[0].transpose(0, 1), "hook_mlp_out": lambda value: value[0]}
+            return {name: take(value) for name, value in them.record.items() for end, take in ends.items()
+                    if name.endswith(end)}  # fmt: skip
 
     def _forget(self) -> None:
         """The oldest, until what is left fits; two stay, since what is cut is compared with what is whole."""

@@ -27,6 +27,8 @@ class Asked(Wire):
     position: Index | None = Field(None, description="Of a token, counted from 0; the last one where it is left out.")
     heads: list[Head] = Field(default_factory=list, max_length=10_000, description="[layer, head], that give zeros.")
     mlps: list[Index] = Field(default_factory=list, max_length=1000, description="Layers whose MLP gives zeros.")
+    other: str | None = Field(None, max_length=20_000, description="A text as long; these parts give what they give in "
+                              "it, not zeros.")  # fmt: skip
 
 
 class Pair(Asked):

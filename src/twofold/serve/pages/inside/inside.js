@@ -20,7 +20,7 @@ export async function open(element, shell) {
 
 class Page {
   constructor(element, shell) {
-    Object.assign(this, { element, shell, server: shell.server, cutHeads: new Set(), cutMlps: new Set(), position: null, step: null });
+    Object.assign(this, { element, shell, server: shell.server, cutHeads: new Set(), cutMlps: new Set(), position: null, step: null, other: null });
     this.leaving = new AbortController();
     this.notice = h("div", { class: "notice", role: "alert" });
     this.status = h("p", { class: "note figures", role: "status" });
@@ -68,7 +68,7 @@ class Page {
 
   get asked() {
     return { model: this.shell.model.id, text: this.text.value, step: this.step, position: this.position,
-      heads: [...this.cutHeads].map((name) => name.split(".").map(Number)), mlps: [...this.cutMlps] };
+      heads: [...this.cutHeads].map((name) => name.split(".").map(Number)), mlps: [...this.cutMlps], other: this.other };
   }
 
   edited() {
@@ -86,7 +86,7 @@ class Page {
   cut(kind, which) {
     const set = kind === "head" ? this.cutHeads : this.cutMlps;
     if (!set.delete(which)) set.add(which);
-    this.shell.say(`${kind === "head" ? `Head ${which}` : `MLP ${which}`} ${set.has(which) ? "is cut out" : "is back"}`);
+    this.shell.say(`${kind === "head" ? `Head ${which}` : `MLP ${which}`} ${set.has(which) ? "is changed" : "is back"}`);
     this.attempt(() => this.refresh());
   }
 
@@ -115,7 +115,7 @@ class Page {
     Object.assign(this, { seen, attention });
     this.tell("");
     this.showTokens();
-    this.status.textContent = `${count(seen.tokens.length, "token")} of at most ${this.about.most} here; answered in ${seen.milliseconds.toFixed(0)} ms${this.cutHeads.size + this.cutMlps.size ? ", once whole and once with parts cut out" : ""}`;
+    this.status.textContent = `${count(seen.tokens.length, "token")} of at most ${this.about.most} here; answered in ${seen.milliseconds.toFixed(0)} ms${this.cutHeads.size + this.cutMlps.size ? ", once whole and once changed" : ""}`;
     this.next.show(seen);
     this.blocks.show(seen, attention);
     for (const [view, path] of [[this.shares, "attribution"], [this.stream, "lens"]]) {
