@@ -151,7 +151,7 @@ export class Blocks {
       if (this.opened !== opened) return;
       const most = largest(neurons.map(([, value]) => value)), excited = h("div", { class: "excited", "aria-live": "polite" });
       this.detail.replaceChildren(h("h3", {}, `MLP of layer ${layer}`), h("div", { class: "beside" }, h("p", { class: "presses" }, this.cutButton()),
-        h("p", { class: "note" }, `The most active of ${of.toLocaleString("en")} neurons at token ${this.seen.position}. Choose one to see where a text excites it most.`),
+        h("p", { class: "note" }, `The most active of ${of.toLocaleString("en")} neurons at token ${this.seen.position}. Choose one to see which texts excite it most.`),
         h("ul", { class: "neurons" }, ...neurons.map(([i, value]) => {
           const bar = h("i", { class: value < 0 ? "less" : "more" });
           bar.style.width = `${100 * Math.abs(value) / most}%`;
@@ -164,7 +164,7 @@ export class Blocks {
     place.replaceChildren(h("p", { class: "note" }, `Texts go through the model, to find what excites neuron ${neuron}…`));
     await this.page.attempt(async () => {
       const found = await this.page.server.json("inside/exciting", { body: { ...this.page.asked, layer, neuron }, signal: this.page.leaving.signal });
-      place.replaceChildren(h("p", { class: "note" }, `Neuron ${neuron}, at its strongest in ${found.tokens.toLocaleString("en")} tokens of ${found.source}; its mean there is ${signed(found.mean)}.`),
+      place.replaceChildren(h("p", { class: "note" }, `Where neuron ${neuron} is highest in ${found.tokens.toLocaleString("en")} tokens of ${found.source}; its mean there is ${signed(found.mean)}.`),
         h("ol", {}, ...found.places.map(({ before, token, after, value }) => h("li", {}, h("span", { class: "figures note" }, signed(value)), " ", before, h("mark", {}, token), after))));
     });
   }
