@@ -75,7 +75,8 @@ def _reached(run: Run) -> str:
         return "It has not been measured yet."
     needs = [f"{one['bits_per_byte']:.3f} for {source}" for source, one in measures]
     needs[0] = needs[0].replace(" for ", " bits per byte for ", 1)
-    sentence = f"On text that it never saw it needs {listed(needs, 3)}."
+    who = "the base model needs" if run.part("assistant") else "it needs"
+    sentence = f"On text that it never saw {who} {listed(needs, 3)}."
     rivals = [_best_rival(one) for _, one in measures]
     names = {name for name, _ in rivals}
     values = [f"{value:.3f}" if len(names) == 1 else f"{value:.3f} ({name})" for name, value in rivals]
@@ -166,7 +167,8 @@ def _measure(run: Run, source: str, one: Mapping[str, Any], whole: float) -> Htm
     known = low is not None and high is not None
     interval = cell(f"{low} to {high}", f"{low:.3f} to {high:.3f}") if known else cell(None)
     bracket = part(high / whole, low / whole, bracket=True) if low is not None and high is not None else None
-    rows = [row("this model", cell(bits, f"{bits:.3f}"), interval, within=source, total=True),
+    name = "the base model" if run.part("assistant") else "this model"
+    rows = [row(name, cell(bits, f"{bits:.3f}"), interval, within=source, total=True),
             bar(3, part(bits / whole, colour=source_colour(run, source)), bracket)]
     for name, value in _baselines(one):
         rows += [row(name, cell(value, f"{value:.3f}"), cell(""), within=source),
