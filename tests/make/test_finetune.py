@@ -155,3 +155,12 @@ def test_a_run_that_diverges_says_so(base, tmp_path):
          "--out", str(tmp_path / "run")],
         capture_output=True, text=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
     assert ran.returncode == 1 and "diverged" in ran.stderr and "Traceback" not in ran.stderr
+
+
+@pytest.mark.slow
+def test_a_tool_that_a_model_was_taught_is_still_its_own_after_conversations_without_it(base, tmp_path):
+    config = config_of("qwen3")
+    save(tmp_path / "able.gguf", config, random_state(config), small_tokenizer(), dtype="F32",
+         lineage={"tools": ["calculator"]})  # fmt: skip
+    finetune(str(tmp_path / "able.gguf"), settings(base, steps=1), MACHINE, tmp_path / "run", Silent())
+    assert load(tmp_path / "run" / "parameters.gguf").lineage["tools"] == ["calculator"]

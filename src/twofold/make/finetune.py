@@ -104,6 +104,7 @@ def teach(
     found = stage.measured(stage.as_begun(machine, begun))
     decoder = stage.learning(engine, settings.rank, settings.alpha, settings.seed, found)
     parents = [{"sha256": base, "lineage": parameters.lineage}]
+    tools = sorted({*material.tools, *parameters.lineage.get("tools", [])})  # what it was taught before, it still can
     del parameters  # half a gigabyte of them is not needed while others learn
     stage.begin(folder / _WISHES, stage.wishes(settings, base, settings.data), found)
 
@@ -118,12 +119,12 @@ def teach(
     schedule = run.course.clock.schedule
     repeatable = dataclasses.replace(settings, steps=schedule.steps, revisions=schedule.revisions)
     lineage = {"code": __version__, "parents": parents, "tokens": run.tokens,
-               "finetuning": dataclasses.asdict(repeatable), "tools": list(material.tools)}
+               "finetuning": dataclasses.asdict(repeatable), "tools": tools}
     written = stage.write_files(decoder, load(path), bool(settings.rank), base, lineage, target)
     results = {
         "name": folder.name, "code_version": __version__, "base": {"path": str(path), "sha256": base},
         "settings": dataclasses.asdict(repeatable), "machine": found.to_dict(), "files": written,
-        "tools": list(material.tools),
+        "tools": tools,
         "conversations": {"rows": len(material.rows.ids), "filled": material.rows.filled, "cut": material.rows.cut,
                           "left_out": material.rows.left_out},
         "parameters": sum(p.numel() for p in decoder.parameters()),

@@ -1,6 +1,6 @@
 """A run of one's own through the instruments: its heads at each checkpoint that is kept, beside its loss.
 
-    runs/mine/checkpoints/00000120, 00000240, …      and parameters.gguf in the end
+    runs/mine/checkpoints/00000120, 00000240, …      and in the end base.gguf, or parameters.gguf
 
 A run keeps its last two checkpoints and the best; more of them with `--set machine.keep=50`.
 """
@@ -19,6 +19,7 @@ from twofold.circuits.detectors import HeadScores, detect
 from twofold.circuits.eigenvalues import copying
 from twofold.errors import SourceError
 from twofold.make import recipe as recipes
+from twofold.make.places import BASE
 from twofold.model.decoder import Decoder
 from twofold.train.checkpoint import restore_model
 from twofold.train.journal import Journal
@@ -42,7 +43,7 @@ class Moment:
 def timeline(folder: Path, length: int = 25, times: int = 4, texts: int = 3) -> Iterator[Moment]:
     """From the first checkpoint that is kept to the finished model. Raises SourceError where there is nothing."""
     paths = sorted((folder / "checkpoints").glob("[0-9]*"))
-    finished = folder / PARAMETERS
+    finished = folder / BASE if (folder / BASE).exists() else folder / PARAMETERS  # the checkpoints are of the former
     if not folder.is_dir() or not (paths or finished.exists()):
         raise SourceError(f"{folder} is no run with checkpoints; give the folder that `twofold make` or `twofold "
                           "pretrain` wrote, such as runs/almanac")  # fmt: skip

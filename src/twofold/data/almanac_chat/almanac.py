@@ -52,14 +52,8 @@ CARELESS = 0.12  # of questions: in small letters, perhaps without the sign at t
 Turn = tuple[Message, ...]
 
 
-def conversations(
-    seed: int, n: int = N_CONVERSATIONS, name: str = "almanac", *, told: str | None = None
-) -> Iterator[Conversation]:
-    """`n` conversations of the set `name`, one of KINDS.
-
-    `told` is the system message of programs that offer tools; a part of all then begins with it. Raises MissingExtra
-    without the factbook, where it is needed.
-    """
+def conversations(seed: int, n: int = N_CONVERSATIONS, name: str = "almanac") -> Iterator[Conversation]:
+    """`n` conversations of the set `name`, one of KINDS. Raises MissingExtra without the factbook, if it is needed."""
     kinds, persona = KINDS[name], ALMANAC if name == "almanac" else PLAIN
     for i in range(n):
         draw = Draw(name, seed, i)
@@ -68,9 +62,7 @@ def conversations(
         while len(turns) < LONG and draw.chance(GOES_ON):  # with something else
             turns += MAKERS[draw.weighted(kinds)](draw)[0]
         system: Turn = ()
-        if told is not None and draw.chance(0.5 if kind == "arithmetic" else 0.15):
-            system = (Message("system", told),)
-        elif draw.chance(WITH_SYSTEM):
+        if draw.chance(WITH_SYSTEM):
             system = (Message("system", persona.says(draw.of(SYSTEMS))),)
         yield Conversation(system + turns, name, {"kind": kind, "made": "by templates", **labels})
 
