@@ -215,13 +215,16 @@ def test_settings_are_checked_as_they_are_set(talk):
 # A terminal ------------------------------------------------------------------------------------------------------
 
 
+READY = "(a line may be typed)"  # what stands for the sign that keys, Ctrl-C among them, are read one by one
+
+
 class Terminal:
     """A pseudo-terminal with `twofold chat` on it."""
 
     def __init__(self, folder, *arguments):
         import pty
 
-        self.seen, self.screen = b"", b""
+        self.seen, self.screen, self.half = b"", b"", b""
         self.process, self.end = pty.fork()
         if self.process == 0:
             os.environ.update(TERM="xterm", TWOFOLD_CACHE=str(folder), OMP_NUM_THREADS="1", COLUMNS="100")
@@ -233,10 +236,12 @@ class Terminal:
         while words.encode() not in self.seen:
             assert time.monotonic() < until, self.screen.decode("utf-8", "replace")
             if select.select([self.end], [], [], 0.2)[0]:
-                data = os.read(self.end, 4096)
+                data = self.half + os.read(self.end, 4096)
+                whole = len(re.sub(rb"\x1b[^A-Za-z]*$", b"", data))
+                data, self.half = data[:whole], data[whole:]  # a sign may come in two parts
                 if b"\x1b[6n" in data:  # it asks where the cursor is
                     os.write(self.end, b"\x1b[1;1R")
-                data = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", data)
+                data = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", data.replace(b"\x1b[?2004h", READY.encode()))
                 self.seen += data
                 self.screen += data
         before, self.seen = self.seen.split(words.encode(), 1)
@@ -245,14 +250,15 @@ class Terminal:
     def type(self, keys):
         os.write(self.end, keys.encode())
 
-    def left(self):
-        while True:
-            try:
-                if not os.read(self.end, 4096):
-                    break
-            except OSError:
-                break
-        return os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+    def left(self, patience=60):
+        """The exit code, once it is gone."""
+        until = time.monotonic() + patience
+        while not (gone := os.waitpid(self.process, os.WNOHANG))[0]:
+            assert time.monotonic() < until, self.screen.decode("utf-8", "replace")
+            if select.select([self.end], [], [], 0.1)[0]:
+                with contextlib.suppress(OSError):
+                    self.screen += os.read(self.end, 4096)
+        return os.waitstatus_to_exitcode(gone[1])
 
 
 @pytest.mark.slow
@@ -261,25 +267,28 @@ def test_at_a_terminal_ctrl_c_stops_the_answer_and_a_second_one_ends(models, tmp
     pytest.importorskip("prompt_toolkit")
     terminal = Terminal(tmp_path, models["chat"], "-n", "100000", "--temperature", "1")
     try:
-        terminal.until("/quit")
-        terminal.until(">")
+        terminal.until(READY)
         terminal.type("/set n 4\r")
         terminal.until("n 4")
+        terminal.until(READY)
         terminal.type("two\x1b\rlines\r")  # Alt+Enter makes a line
         terminal.until("tokens")
+        terminal.until(READY)
         terminal.type("unfinished\x03")  # Ctrl-C empties the line, and does not end
         terminal.type("/undo\r")
-        assert b"unfinished" not in terminal.until("taken back")
+        terminal.until("taken back")
+        terminal.until(READY)
         terminal.type("\x03")
         terminal.until("Ctrl-C again ends")
-        terminal.until(">")
+        terminal.until(READY)
         terminal.type("\x03")
         assert terminal.left() == 130
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(terminal.process, signal.SIGKILL)
     history = tmp_path / "chat-history"
-    assert "two" in history.read_text() and history.stat().st_mode & 0o077 == 0
+    kept = history.read_text()
+    assert "two" in kept and "unfinished" not in kept and history.stat().st_mode & 0o077 == 0
 
 
 def test_signs_that_a_terminal_would_obey_are_not_shown_to_one(monkeypatch, capsys):

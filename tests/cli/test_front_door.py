@@ -221,7 +221,9 @@ def test_two_at_once_install_once(house):
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_installation_is_taken_up_again(house, stop):
     process = house.start("count", FAKE_SECONDS="30")
+    begun = time.monotonic()
     while not house.calls_file.exists() or "pip" not in house.calls_file.read_text():
+        assert time.monotonic() < begun + 60
         time.sleep(0.02)
     os.killpg(process.pid, stop)
     _, err = process.communicate(timeout=60)
