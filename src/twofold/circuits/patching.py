@@ -11,7 +11,7 @@ mean.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 
 import torch
@@ -27,6 +27,8 @@ __all__ = ["ablated", "head_effects", "lead", "logits_with", "means", "patch_hea
 
 Metric = Callable[[Float[Tensor, "1 s v"]], Tensor]
 Head = tuple[int, int]
+Put = Callable[[Tensor, str], Tensor]  # an act that always gives a value
+TOGETHER = 256  # tokens in one pass: beyond that, weights are no longer what it waits for
 
 
 def lead(right: int, wrong: int, position: int = -1) -> Metric:
@@ -47,14 +49,14 @@ def patch_stream(
 ) -> Float[Tensor, "l s"]:
     """The metric of the corrupted run with `place` of one layer, at one position, as in the clean run.
 
-    Of every layer, or of `layers`: each takes a pass for each position.
+    Of every layer, or of `layers`.
     """
     _same_length(clean, corrupted)
     names = [f"blocks.{i}.{place}" for i in (range(model.config.n_layers) if layers is None else layers)]
     with recording(model, *names) as seen:
         model(clean)
 
-    def at(position: int) -> Act:
+    def at(position: int) -> Put:
         def act(value: Tensor, name: str) -> Tensor:
             mixed = value.clone()
             mixed[:, position] = seen[name][:, position]
@@ -62,10 +64,8 @@ def patch_stream(
 
         return act
 
-    return torch.stack([
-        torch.stack([metric(logits_with(model, corrupted, {name: at(s)})) for s in range(clean.shape[1])])
-        for name in names
-    ])  # fmt: skip
+    positions = [at(position) for position in range(clean.shape[1])]
+    return torch.tensor([_each(model, corrupted, metric, name, positions) for name in names])
 
 
 @torch.no_grad()
@@ -91,9 +91,24 @@ def _each_head(model: Decoder, ids: Tensor, metric: Callable[[Tensor], Tensor], 
                ) -> Float[Tensor, "l h"]:  # fmt: skip
     places = [f"blocks.{i}.attn.hook_z" for i in range(model.config.n_layers)]
     return torch.tensor([
-        [float(metric(logits_with(model, ids, {place: _giving(head, given(place, head))})))
-         for head in range(model.config.n_heads)] for place in places
+        _each(model, ids, metric, place, [_giving(head, given(place, head)) for head in range(model.config.n_heads)])
+        for place in places
     ])  # fmt: skip
+
+
+def _each(model: Decoder, ids: Tensor, metric: Callable[[Tensor], Tensor], place: str, acts: Sequence[Put]
+          ) -> list[float]:  # fmt: skip
+    """The metric with each of these acts at `place`, as many in one pass as it reads with profit."""
+    found, many = list[float](), max(1, TOGETHER // ids.numel())
+    for begin in range(0, len(acts), many):
+        some = acts[begin:begin + many]
+
+        def act(value: Tensor, name: str, some: Sequence[Put] = some) -> Tensor:
+            return torch.cat([one(part, name) for one, part in zip(some, value.chunk(len(some)), strict=True)])
+
+        logits = logits_with(model, ids.repeat(len(some), 1), {place: act})
+        found += [float(metric(part)) for part in logits.chunk(len(some))]
+    return found
 
 
 @torch.no_grad()
@@ -165,7 +180,7 @@ def path_patch(
         return metric(model(clean))
 
 
-def _giving(head: int, given: Tensor) -> Act:
+def _giving(head: int, given: Tensor) -> Put:
     """The act that gives one head's output another value."""
     return lambda value, name: _with_head(value, head, given)
 
