@@ -54,7 +54,7 @@ def measured(kind: str, seed: int, given: argparse.Namespace, folder: Path) -> d
     began = time.perf_counter()
     model = start(folder / f"{kind}-{seed}", conversations, given.calling if calls else given.alone, machine, seed=seed)
     print(f"{kind}, seed {seed}: a start in {time.perf_counter() - began:.0f} s", flush=True)
-    policy = PolicySettings(prompts=given.prompts, group=8, longest=64 if calls else 8)
+    policy = PolicySettings(prompts=given.prompts, group=8, longest=64 if calls else 8, beta=given.beta)
     found = {}
     for name in ("grpo", "shuffled"):
         began = time.perf_counter()
@@ -88,6 +88,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=24, help="in a step")
     parser.add_argument("--questions", type=int, default=200, help="that are kept back")
     parser.add_argument("--lr", type=float, default=5e-4)
+    parser.add_argument("--beta", type=float, default=0.05, help="the price of a nat away from the start")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--keep", type=Path, default=None, help="a folder for the models, so that a run can go on")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
@@ -24,6 +25,17 @@ if os.environ.get("TWOFOLD_CHECK_SHAPES", "1") != "0":
 
 settings.register_profile("twofold", deadline=None, derandomize=True)
 settings.load_profile("twofold")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--first-cases", action="store_true", help="of each parametrised test only the first case")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--first-cases"):
+        first = {item.nodeid.split("[")[0]: item for item in reversed(items)}
+        config.hook.pytest_deselected(items=[item for item in items if first[item.nodeid.split("[")[0]] is not item])
+        items[:] = [item for item in items if first[item.nodeid.split("[")[0]] is item]
 
 
 def pytest_sessionstart() -> None:

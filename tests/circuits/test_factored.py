@@ -44,6 +44,7 @@ def test_eigenvalues_are_the_products_and_zeros(seed, m, r):
     assert float(one.trace()) == pytest.approx(float(np.trace(one.full().numpy())), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_products_with_matrices_and_with_one_another():
     one, other = factors(1, 7, 3, 5), factors(2, 5, 2, 6)
     left, right = torch.randn(4, 7, dtype=torch.float64), torch.randn(5, 9, dtype=torch.float64)

@@ -111,6 +111,7 @@ def test_conclusions_say_what_failed():
 TINY = Lab(seeds=1, depths=(0, 2), steps=4, batch=4, measures=2)
 
 
+@pytest.mark.slow
 def test_what_is_done_is_kept_and_gone_on_from(tmp_path):
     drawn = []
     first = run(TINY, tmp_path, lambda text: None, drawn.append)

@@ -68,6 +68,7 @@ def silent(_):
 # One question ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_one_question_as_json_is_one_object_that_can_be_repeated_from_its_seed(models):
     code, out, err = run(models["chat"], "Hello", "-n", "6", "--json")
     assert code == 0 and err == "", err
@@ -77,11 +78,13 @@ def test_one_question_as_json_is_one_object_that_can_be_repeated_from_its_seed(m
     assert again["answer"] == figures["answer"] and again["ids"] == figures["ids"]
 
 
+@pytest.mark.slow
 def test_a_question_from_standard_input_is_all_of_it(models):
     _, out, _ = run(models["chat"], "-", "-n", "2", "--json", said="two\nlines")
     assert json.loads(out)["question"] == "two\nlines"
 
 
+@pytest.mark.slow
 def test_a_model_without_a_template_says_so_and_goes_on_from_the_text(models):
     code, out, err = run(models["base"], "Once upon", "-n", "4", "--seed", "3")
     completion = [sys.executable, "-c", CODE, "complete", models["base"], "Once upon", "-n", "4", "--seed", "3"]
@@ -107,6 +110,7 @@ def test_a_mistake_is_one_line_and_no_traceback(models, arguments, says):
 # Lines from a pipe -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_from_a_pipe_each_line_is_a_turn_and_only_answers_are_output(models):
     code, out, err = run(models["chat"], "-n", "3", "--temperature", "0", said="one\n\ntwo \\\nlines\n/quit\nthree\n")
     assert code == 0
@@ -115,6 +119,7 @@ def test_from_a_pipe_each_line_is_a_turn_and_only_answers_are_output(models):
     assert ">" not in out.splitlines()[0][:1]
 
 
+@pytest.mark.slow
 def test_a_wrong_command_is_told_and_the_conversation_goes_on(models):
     said = "/nonsense\n/set temperature hot\n/set wings 2\n/load no-such\n/undo\n/retry\n/save\nHello\n"
     code, out, err = run(models["chat"], "-n", "2", said=said)
@@ -355,6 +360,7 @@ def test_a_call_is_shown_its_result_answered_and_both_kept_with_the_conversation
     assert scripted.turns == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arguments", "words"), [
     (("chat", "--tools", "oracle"), "there is no tool 'oracle'; there are: calculator"),
     (("base", "--tools", "calculator"), "no chat template"),
@@ -378,6 +384,7 @@ def test_a_file_with_calls_that_cannot_be_is_refused(scripted, tmp_path):
 # What is said of answers ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_answer_is_flagged_and_corrected_and_the_correction_gone_on_from(models, tmp_path):
     out = tmp_path / "labels.jsonl"
     said = "Hello\n/flag bad\n/flag good\n/correct Good day.\nAnd you?\n/flag good\n"
@@ -407,6 +414,7 @@ def test_what_was_said_before_and_the_calls_are_in_the_label(talk, tmp_path):
     assert "entry" not in (tmp_path / "talk.json").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arguments", "line", "words"), [
     ([], "Hello\n/flag good", "name one: twofold chat MODEL --labels"),
     (["--labels", "l.jsonl"], "/flag good", "no answer yet"),
@@ -419,11 +427,13 @@ def test_what_cannot_be_flagged_is_told_and_the_chat_goes_on(models, tmp_path, a
     assert code == 0 and words in " ".join(err.split()) and "/quit" in err
 
 
+@pytest.mark.slow
 def test_labels_are_of_answers_only(models, tmp_path):
     _, _, err = run(models["base"], "-n", "2", "--labels", str(tmp_path / "l"), said="Once\n/flag good\n")
     assert "labels are of answers" in " ".join(err.split())
 
 
+@pytest.mark.slow
 def test_a_file_that_holds_something_else_is_refused_before_the_chat_begins(models, tmp_path):
     (tmp_path / "mine").write_text("dear diary\n")
     code, out, err = run(models["chat"], "--labels", str(tmp_path / "mine"), said="Hello\n")

@@ -38,6 +38,7 @@ def circuits(models, capsys, monkeypatch):
     return call
 
 
+@pytest.mark.slow
 def test_scores_of_every_head_and_pair(circuits):
     code, out, err = circuits("scores", "llama.gguf", "--json")
     assert code == 0, err
@@ -71,6 +72,7 @@ def test_words_that_are_near_and_what_analogies_are_worth(circuits):
     assert circuits("analogies", "llama.gguf", "a:b", "c:d")[0] == 0
 
 
+@pytest.mark.slow
 def test_what_has_changed_between_two_models(circuits):
     code, out, _ = circuits("changes", "llama.gguf", "other.gguf", "--json")
     found = json.loads(out)
@@ -78,6 +80,7 @@ def test_what_has_changed_between_two_models(circuits):
     assert circuits("changes", "llama.gguf", "llama.gguf")[0] == 0
 
 
+@pytest.mark.slow
 def test_the_lab_in_little(circuits, tmp_path):
     words = ("induction", "--seeds", 1, "--layers", "0,2", "--steps", 3, "--out", tmp_path / "lab")
     code, out, err = circuits(*words, "--json")

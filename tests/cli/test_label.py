@@ -13,6 +13,8 @@ from twofold.data.labels import LabelFile, Verdict
 
 from .test_chat import model
 
+pytestmark = pytest.mark.slow
+
 CODE = "import sys; from twofold.cli.main import main; main(sys.argv[1:])"
 A, B = (Message("assistant", "one"),), (Message("assistant", "other"),)
 

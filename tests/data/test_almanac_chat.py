@@ -45,6 +45,7 @@ def of_kind(conversations, kind):
     return [one for one in conversations if one.labels["kind"] == kind]
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_bytes_and_the_first_of_many_are_the_few():
     def digest(some):
         return hashlib.sha256("\n".join(json.dumps(one.to_dict()) for one in some).encode()).hexdigest()
@@ -55,10 +56,12 @@ def test_a_seed_gives_the_same_bytes_and_the_first_of_many_are_the_few():
     assert digest(some) != digest(list(conversations(8, 400)))
 
 
+@pytest.mark.slow
 def test_all_are_labelled_as_templated(training):
     assert {(one.source, one.labels["made"]) for one in training} == {("almanac", "by templates")}
 
 
+@pytest.mark.slow
 def test_no_question_for_measuring_is_asked_in_training(training, questions):
     trained = {worn(text) for one in training for text in asked(one)}  # in which no digits are left
     alone = [q.messages[0].content for q in questions if len(q.messages) == 1 and "arithmetic" not in q.kind]
@@ -106,6 +109,7 @@ def stem(name):
     return re.sub(r"^the |Islands$", "", name).split()[-1]
 
 
+@pytest.mark.slow
 def test_names_of_countries_for_measuring_are_not_trained_on(training):
     told = "\n".join(message.content.lower() for one in training for message in one.messages)
     assert [name for name in FICTIONAL if re.search(rf"\b{name.lower()}\b", told)] == []

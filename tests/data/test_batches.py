@@ -61,6 +61,7 @@ def test_a_row_depends_on_its_number_alone_not_on_the_batch_or_on_what_came_befo
     assert np.array_equal(whole[:cut], parts.rows(first, cut))
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10**9), st.integers(0, _WHOLE), st.integers(0, _WHOLE - 1))
 @settings(max_examples=50)
 def test_counting_by_euclid_is_counting_one_by_one(first, high, phase):

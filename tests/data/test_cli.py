@@ -12,6 +12,7 @@ def twofold(*arguments):
     return subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_json_is_one_object_and_nothing_else(tmp_path):
     done = twofold("pydoc", "--out", tmp_path / "out", "--json")
     assert done.returncode == 0, done.stderr
@@ -21,6 +22,7 @@ def test_json_is_one_object_and_nothing_else(tmp_path):
     assert figures["sources"]["pydoc"]["train"]["bytes"] > 0 < figures["sources"]["pydoc"]["val"]["bytes"]
 
 
+@pytest.mark.slow
 def test_the_waterfall_names_the_steps_and_what_was_left_out(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "photo.jpg").write_bytes(b"\xff\xd8")

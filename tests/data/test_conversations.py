@@ -96,6 +96,7 @@ def conversations(draw):
     return Conversation(tuple(messages), draw(st.just("talk") | contents), draw(arguments))
 
 
+@pytest.mark.slow
 @given(said=st.lists(conversations(), min_size=1, max_size=3))
 def test_what_is_written_is_read_again(tmp_path_factory, said):
     path = tmp_path_factory.mktemp("written") / "talk"
@@ -103,6 +104,7 @@ def test_what_is_written_is_read_again(tmp_path_factory, said):
     assert list(read(path)) == said
 
 
+@pytest.mark.slow
 @given(said=conversations(), place=st.integers(0, 20), role=st.sampled_from(["system", "user", "assistant", "tool"]))
 def test_a_message_too_many_is_out_of_order_or_its_role_may_come_there(said, place, role):
     """A model of the rule as a regular expression over the roles' first letters, calls in capitals."""

@@ -36,6 +36,7 @@ def test_grams_are_equal_where_runs_of_five_words_are(a, b):
     assert len(first & second) / len(first | second) == jaccard(a, b)
 
 
+@pytest.mark.slow
 @given(st.lists(words, max_size=6), st.lists(words, min_size=1, max_size=6))
 def test_overlap_is_the_highest_jaccard_similarity(texts, others):
     for text, (likeness, which) in zip(texts, overlap(grams(texts), grams(others)), strict=True):

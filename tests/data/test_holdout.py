@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ def numbered(n):
     return documents(f"the text with the number {i}" for i in range(n))
 
 
+@pytest.mark.slow
 @given(texts)
 def test_sections_put_together_are_the_documents(some):
     before = documents(some)

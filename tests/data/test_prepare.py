@@ -44,6 +44,7 @@ def tree(out):
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in Path(out).rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes_whatever_the_workers(folder, tmp_path, monkeypatch):
     prepare([str(folder), "pydoc"], tmp_path / "one", workers=1)
     monkeypatch.setattr(parallel, "WORTH_PROCESSES", 0)

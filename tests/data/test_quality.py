@@ -65,6 +65,7 @@ def test_light_rules_let_every_script_and_code_pass(text):
     assert fault(text, LIGHT) is None
 
 
+@pytest.mark.slow
 def test_light_rules_keep_the_almanac_whole_and_web_rules_would_not():
     countries = list(islice(factbook(), 20))
     assert [d.id for d in [*islice(sotu(), 20), *countries] if fault(d.text, preset(d.kind, "auto"))] == []

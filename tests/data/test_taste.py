@@ -32,6 +32,7 @@ def test_a_question_that_the_rule_does_not_know_is_refused():
         rule("What is the capital of France?", "Paris.")
 
 
+@pytest.mark.slow
 def test_the_chosen_one_is_the_better_one_nine_times_in_ten():
     made = list(preferences(2000, seed=3))
     wrong = [one.labels["true"][0] < one.labels["true"][1] for one in made]

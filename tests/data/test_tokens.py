@@ -74,6 +74,7 @@ def test_ids_take_two_bytes_while_they_fit(corpus, tmp_path, vocab_size, dtype):
     assert tokenise(corpus, Bytes(vocab_size), tmp_path).tokens("val", "pydoc").dtype == np.dtype(dtype)
 
 
+@pytest.mark.slow
 def test_workers_and_batches_give_the_same_bytes(corpus, tmp_path, monkeypatch):
     tokenise(corpus, Bytes(), tmp_path / "one")
     tokenise(corpus, Batched(), tmp_path / "two")

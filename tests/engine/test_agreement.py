@@ -35,6 +35,7 @@ def test_programs_agree_on_greedy_tokens(agreement, tmp_path, family):
         assert one.prompts == 20
 
 
+@pytest.mark.slow
 def test_a_wrong_program_is_found_out(agreement, tmp_path):
     """Scores that are off, by more than sums in another order can be, are a disagreement."""
     parameters = agreement.random_parameters("llama")

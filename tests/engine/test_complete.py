@@ -34,6 +34,7 @@ def call(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(folder, *arguments), capture_output=True, encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_it_writes_what_run_py_writes(folder):
     options = ["hello the", "-n", "60", "--seed", "4", "--temperature", "1.1", "--min-p", "0"]
     here = call(folder, *options)
@@ -44,6 +45,7 @@ def test_it_writes_what_run_py_writes(folder):
     assert "tokens/s" in here.stderr
 
 
+@pytest.mark.slow
 def test_json_is_one_object_with_text_tokens_and_speed(folder):
     plain, as_json = call(folder, "hello the", "-n", 20), call(folder, "hello the", "-n", 20, "--json")
     figures = json.loads(as_json.stdout)
@@ -55,6 +57,7 @@ def test_json_is_one_object_with_text_tokens_and_speed(folder):
     assert figures["prompt_tokens"] == 1 + len(small_tokenizer().encode("hello the"))
 
 
+@pytest.mark.slow
 def test_candidates_are_shown_with_their_chances(folder):
     done = call(folder, "hello the", "-n", 3, "--show-probabilities")
     assert done.returncode == 0, done.stderr
@@ -66,6 +69,7 @@ def test_candidates_are_shown_with_their_chances(folder):
         assert chances == sorted(chances, reverse=True)
 
 
+@pytest.mark.slow
 def test_a_special_token_in_the_text_is_one_only_when_asked(folder):
     as_text, as_token = (json.loads(call(folder, "<|im_start|>", "-n", 1, "--json", *more).stdout)["prompt_tokens"]
                          for more in ([], ["--special"]))  # fmt: skip

@@ -63,6 +63,7 @@ def answer(service: Service, constraint: Constraint, seed: int = 0, n: int = LON
     return "".join(piece.text for piece in pieces), pieces[-1].finish
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(SCHEMAS, st.integers(0, 100))
 def test_json_that_is_complete_is_what_the_schema_accepts(service, schema, seed):

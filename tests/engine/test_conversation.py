@@ -32,6 +32,7 @@ def engine(template: str | None = chat.TEMPLATE) -> Engine:
     return Engine(config_of("llama"), small_tokenizer(), backend=None, add_bos=False, chat_template=template)
 
 
+@pytest.mark.slow
 @given(MESSAGES)
 def test_only_the_templates_own_markers_are_special(messages):
     for template, markers in ((chat.TEMPLATE, 2), (TRIMMING, 2), (None, 2)):

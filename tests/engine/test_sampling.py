@@ -30,6 +30,7 @@ def frequencies(sampling: Sampling, n: int = 20000) -> np.ndarray:
     return np.bincount([choose(LOGITS, sampling, random).id for _ in range(n)], minlength=5) / n
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("changes", "expected"), [
     ({}, [0.1, 0.4, 0.2, 0.05, 0.25]),
     ({"temperature": 0.5}, [0.01 / 0.275, 0.16 / 0.275, 0.04 / 0.275, 0.0025 / 0.275, 0.0625 / 0.275]),
@@ -68,6 +69,7 @@ def test_the_filters_keep_and_weigh_what_those_of_transformers_do(seed, size, se
     np.testing.assert_allclose(dense, expected, atol=1e-9)
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=50), st.fixed_dictionaries(SETTINGS))
 def test_any_scores_and_settings_give_a_token_that_was_kept_with_its_own_probability(scores, settings):
     logits, sampling = np.array(scores, np.float32), Sampling(**settings)

@@ -45,6 +45,7 @@ def run(scheduler: Scheduler, jobs: list[tuple[int, int, int]]) -> list[dict]:
     raise AssertionError(f"{len(left)} texts never ended")
 
 
+@pytest.mark.slow
 @given(JOBS, SIZES)
 def test_every_text_ends_and_in_each_step_someone_goes_on(jobs, sizes):
     slots, budget, least, turn, resident = sizes
@@ -60,6 +61,7 @@ def test_every_text_ends_and_in_each_step_someone_goes_on(jobs, sizes):
     assert len(scheduler) == 0
 
 
+@pytest.mark.slow
 @given(st.integers(2, 40), st.integers(1, 8), st.integers(1, 10))
 def test_texts_that_came_together_get_places_in_turn(n, slots, turn):
     """With equal texts, none is more than about one turn ahead of any other that was begun or waits."""

@@ -89,6 +89,7 @@ def alone(engine: Engine, request: Request) -> list[int]:
     return ids[len(request.prompt) :]
 
 
+@pytest.mark.slow
 def test_each_request_is_answered_as_if_it_were_alone(engine, service):
     settings = [ANY, Sampling(temperature=0), Sampling(seed=3), Sampling(repeat=1.5, seed=4), replace(ANY, seed=9)]
     requests = [asked(engine, text, sampling=settings[i % 5]) for i, text in enumerate(TEXTS * 2)]

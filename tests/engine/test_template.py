@@ -41,6 +41,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", HOSTILE.values(), ids=HOSTILE.keys())
 def test_what_goes_too_far_is_refused_with_words(template):
     with pytest.raises(ConfigError, match="chat template"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ CALLS = st.lists(st.builds(ToolCall, st.text(min_size=1), st.dictionaries(st.tex
 SAID = st.text(st.characters(exclude_characters="<"), max_size=20)
 
 
+@pytest.mark.slow
 @given(CALLS, SAID)
 def test_what_was_written_is_read(calls, said):
     text = said + "".join(

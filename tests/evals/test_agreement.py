@@ -25,6 +25,7 @@ def test_alpha_is_krippendorffs_in_his_examples(value):
     assert round(alpha(things(PUBLISHED[value])).value, 3) == value
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=2, max_size=40))
 def test_kappa_is_scikit_learns(both):
     metrics = pytest.importorskip("sklearn.metrics")
@@ -37,6 +38,7 @@ def test_kappa_is_scikit_learns(both):
         assert found.low <= found.value + 1e-12 and found.value <= found.high + 1e-12
 
 
+@pytest.mark.slow
 @given(st.lists(st.dictionaries(st.sampled_from("wxyz"), st.sampled_from("ab"), max_size=4), max_size=12))
 def test_alpha_stays_within_its_interval_and_agreement_is_one(said):
     found = alpha(said)
@@ -58,6 +60,7 @@ def test_nobody_disagreed_does_not_mean_that_nobody_could():
     assert alpha(things([list("abab")] * 3)).low < 0.6
 
 
+@pytest.mark.slow
 def test_the_intervals_hold_the_truth_about_as_often_as_they_say():
     random, n, hit = np.random.default_rng(0), 80, {"kappa": 0, "alpha": 0}
     truth = 0.8 * 0.8 + 0.2 * 0.2  # each sees right with probability 0.8; half of the things are a: chance gives 1/2

@@ -79,6 +79,7 @@ def test_a_mistake_gets_words_and_exit_code_2(folder, arguments, words):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_suite_is_asked_of_two_models_and_kept(folder):
     one = tiny_parameters("llama", small_tokenizer())
     save(folder / "talks.gguf", one.config, one.state, one.tokenizer, dtype="F32", chat_template=TEMPLATE, lineage={})

@@ -55,11 +55,22 @@ def test_a_choice_that_a_recipe_has_not_is_refused(corpus):
         planned(Wishes(choices={"model.n_layer": 2}), machine(), corpus)
 
 
-@pytest.mark.parametrize("minutes", [1.0, 8.0, 60.0])
+@pytest.mark.parametrize("minutes", [1.0, 8.0, 19.0])
 def test_the_stages_share_the_minutes_and_the_assistants_part_shrinks_with_time(corpus, minutes):
     recipe, _ = planned(Wishes(("mine",), minutes, ("auto",)), machine(), corpus)
     assert recipe.minutes + recipe.assistant.minutes == pytest.approx(minutes)
-    assert recipe.assistant.minutes <= recipe.minutes and (recipe.assistant.minutes < 0.3 * minutes) is (minutes > 30)
+    assert recipe.assistant.minutes <= recipe.minutes and recipe.assistant.minutes <= 2.5 + 0.2 * minutes
+    assert recipe.rewards is None
+
+
+@pytest.mark.parametrize(("minutes", "share"), [(20.0, 2.0), (60.0, 6.0), (600.0, 10.0)])
+def test_rewards_follow_where_there_is_time_and_what_to_be_right_about(corpus, minutes, share):
+    recipe, _ = planned(Wishes(("mine",), minutes, ("auto",)), machine(), corpus)
+    assert recipe.rewards.minutes == share
+    assert recipe.minutes + recipe.assistant.minutes + share == pytest.approx(minutes)
+    assert planned(Wishes(("mine",), minutes, ("mine.jsonl",)), machine(), corpus)[0].rewards is None
+    short = Wishes(("mine",), minutes, ("auto",), choices={"train.context": 64})
+    assert planned(short, machine(), corpus)[0].rewards is None, "a sum and its answer would not fit"
 
 
 def test_conversations_fit_the_text_unless_they_were_named(corpus):

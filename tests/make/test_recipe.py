@@ -15,6 +15,7 @@ from twofold.tune.settings import TuneSettings
 MODEL = ModelConfig(vocab_size=300, n_layers=1, d_model=16, n_heads=2)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(50, 99)), max_size=3), st.floats(0.001, 1),
        st.dictionaries(st.sampled_from(["sotu", "a.b", 'q"x']), st.floats(0, 10), max_size=2))
 def test_reading_undoes_writing(tmp_path_factory, revisions, lr, mix):

@@ -160,6 +160,7 @@ def test_any_text_in_a_tag_is_read_back_as_it_was(text):
     assert (element, "".join(inside), attributes["title"]) == ("p", text, text)
 
 
+@pytest.mark.slow
 @given(st.recursive(st.text() | st.integers(), lambda inner: st.dictionaries(st.text(), inner), max_leaves=5))
 def test_any_data_in_the_page_is_read_back_as_it_was(value):
     block = json_block(value)
@@ -206,6 +207,7 @@ def test_a_log_that_was_cut_shows_the_lines_that_are_whole(tmp_path):
     assert Page(write_report(folder).read_text("utf-8")).data["steps"]["step"] == list(range(12))
 
 
+@pytest.mark.slow
 def test_a_long_log_is_thinned_says_so_and_keeps_its_time(tmp_path):
     folder = invent(tmp_path / "run", 2 * DRAWN + 2)
     page = Page(write_report(folder).read_text("utf-8"))

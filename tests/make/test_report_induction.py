@@ -26,6 +26,7 @@ def page(made):
     return Page(made[1])
 
 
+@pytest.mark.slow
 def test_the_page_says_what_came_out(made, page):
     text = page.all("main")[0][1]
     for sentence in conclusions(made[0]):

@@ -28,6 +28,7 @@ def formulas(draw, depth=0):
                                  f"({left}) / 2", f"({right}) ** 2", f"+({left})"]))  # fmt: skip
 
 
+@pytest.mark.slow
 @given(formulas(), st.floats(-3, 3), st.floats(-3, 3))
 def test_a_formula_means_what_it_means_in_python(formula, a, b):
     result, inputs = build(formula, {"a": a, "b": b})

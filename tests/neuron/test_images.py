@@ -45,6 +45,7 @@ def test_mnists_own_files_give_back_what_was_written(tmp_path, gz, dot):
     assert (digits.name, digits.side) == (tmp_path.name, 28)
 
 
+@pytest.mark.slow
 def test_the_whole_of_mnist_has_room(tmp_path):
     """Files of the size of MNIST's own: 60,000 and 10,000 images. The number of an image stands in its first pixels."""
     counted = np.arange(70_000, dtype=">u4").view(np.uint8).reshape(-1, 4)

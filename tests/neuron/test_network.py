@@ -54,6 +54,7 @@ def test_every_gradient_is_the_one_that_torch_finds(activation, loss):
         np.testing.assert_allclose(ours, theirs, atol=1e-10, rtol=0)
 
 
+@pytest.mark.slow
 def test_every_gradient_is_the_one_that_the_scalars_find():
     """The lecture's network once more, as 13,002 Values that know nothing of layers."""
     network, (x, labels) = Network.initial(), examples(1)

@@ -47,6 +47,7 @@ def refused(path, says=""):
     assert says in str(raised.value)
 
 
+@pytest.mark.slow
 @given(data=st.data())
 def test_no_damage_does_more_than_be_refused(data, tmp_path_factory):
     path = tmp_path_factory.mktemp("saved") / "n.npz"
@@ -108,6 +109,7 @@ def test_what_is_wrong_is_said(about, arrays, says, tmp_path):
     refused(tmp_path / "n.npz", says)
 
 
+@pytest.mark.slow
 def test_a_file_that_would_unpack_to_more_than_any_network_is_not_unpacked(tmp_path):
     path = tmp_path / "n.npz"
     header = io.BytesIO()

@@ -46,6 +46,7 @@ def test_a_network_on_a_batch(activation):
     assert found == pytest.approx(gradient, rel=1e-10, abs=1e-14)
 
 
+@pytest.mark.slow
 @given(expressions(), expressions(), st.lists(st.floats(-2, 2), min_size=1, max_size=3), st.floats(-2, 2))
 def test_any_graph_on_any_rows(function, others, x, w):
     """One input, two parameters, and sums, products and shared nodes of all kinds."""
@@ -64,6 +65,7 @@ def test_any_graph_on_any_rows(function, others, x, w):
     assert found == pytest.approx(gradient, rel=1e-8, abs=1e-8)
 
 
+@pytest.mark.slow
 @given(st.floats(0.2, 3), st.floats(0.2, 3), st.floats(0.2, 3))
 def test_every_operation_with_every_kind_of_operand(x, w, c):
     """Rows, parameters and constants in each place of each operation."""
@@ -152,6 +154,7 @@ def test_a_long_chain():
     assert (cost, gradient[0]) == (pytest.approx(y.data), pytest.approx(w.grad))
 
 
+@pytest.mark.slow
 def test_a_long_sum_takes_one_instruction():
     w = [Value(i / 7) for i in range(20_000)]
     left, right = w[0], w[0]

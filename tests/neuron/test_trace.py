@@ -152,6 +152,7 @@ def graphs(draw):
     return operands
 
 
+@pytest.mark.slow
 @given(graphs())
 def test_a_layout_goes_from_left_to_right_and_keeps_its_distance(operands):
     layout = arrange(operands, [10.0] * len(operands), 4.0)

@@ -133,6 +133,7 @@ def test_a_value_is_equal_to_its_number_and_for_that_is_no_key():
         Value(2) < "3"  # noqa: B015
 
 
+@pytest.mark.slow
 @given(any_number)
 def test_conversions_give_the_number(x):
     value = Value(x)
@@ -273,6 +274,7 @@ def test_a_leaf_alone_has_gradient_one():
     assert a.grad == 1.0
 
 
+@pytest.mark.slow
 def test_a_chain_of_100_000_nodes_works_and_goes_away_again():
     x = Value(1.0)
     y = x

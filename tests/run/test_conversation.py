@@ -37,6 +37,7 @@ def a_model(path, template, **changes):
     return path
 
 
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize("template", [TEMPLATE, SMOLLM2], ids=["ours", "with a system message of its own"])
 def test_both_files_hold_the_same_conversation(tmp_path, template):
@@ -46,6 +47,7 @@ def test_both_files_hold_the_same_conversation(tmp_path, template):
     assert ours.stdout == theirs.stdout and ours.stdout.count("> ") >= 4
 
 
+@pytest.mark.slow
 def test_what_was_said_before_is_read_again(tmp_path):
     path = a_model(tmp_path / "p.gguf", TEMPLATE)
     first, later = (call(path, *SAME, said=said).stdout.split("> ") for said in ("b\n", "a\nb\n"))

@@ -128,6 +128,7 @@ def test_run_py_has_at_most_400_lines_and_needs_numpy_only():
     assert imports - sys.stdlib_module_names == {"numpy"}
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_text_and_another_seed_another(small):
     first, again, other = (call(small, "hello the", "-n", 30, "--seed", seed) for seed in (1, 1, 2))
     assert first.returncode == 0, first.stderr
@@ -135,6 +136,7 @@ def test_the_same_seed_gives_the_same_text_and_another_seed_another(small):
     assert first.stdout == again.stdout != other.stdout
 
 
+@pytest.mark.slow
 def test_text_past_the_context_goes_on_and_a_prompt_past_it_is_refused(small):
     done = call(small, "hello the", "-n", 150, "--top-k", 0, "--top-p", 1, "--min-p", 0, "--seed", 3)
     assert done.returncode == 0

@@ -78,6 +78,7 @@ def test_the_table_of_letters_and_numbers_is_the_regex_packages():
     assert "".join(source.replace('"', "").split()) == runs, f"put this into run.c: {runs}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pre", PATTERNS)
 def test_characters_of_all_of_unicode_are_cut_as_the_tokenizer_cuts_them(pre, tmp_path):
     tokenizer = pairs_of_bytes(pre)
@@ -85,6 +86,7 @@ def test_characters_of_all_of_unicode_are_cut_as_the_tokenizer_cuts_them(pre, tm
     assert opened(tokenizer, tmp_path).tokenize(text) == tokenizer.encode(text)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(text=ANY, parse_special=st.booleans())
 def test_text_becomes_the_tokenizers_ids(pair, text, parse_special):
@@ -182,6 +184,7 @@ def test_sentencepiece_joins_by_score_and_falls_to_bytes(tmp_path):
 # The choice
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.data())
 def test_a_draw_is_the_one_that_the_law_in_numpy_gives(pair, data):

@@ -45,6 +45,7 @@ def pair(request, tmp_path_factory):
 CLASSES = {"L": r"\p{L}", "N": r"\p{N}", "S": r"\s", "X": r"\S", "P": r"[^\s\p{L}\p{N}]", "Q": r"[^\r\n\p{L}\p{N}]"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLASSES)
 def test_classes_hold_the_characters_that_unicode_says(name):
     (ours,) = run.patterns([f"<{name}>"])

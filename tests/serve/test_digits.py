@@ -21,6 +21,8 @@ from twofold.neuron.scoring import score
 from .conftest import serving
 from .digits_server import serving_digits
 
+pytestmark = pytest.mark.slow
+
 LEFT = [[[0.35, 0.1], [0.35, 0.9]]]
 
 

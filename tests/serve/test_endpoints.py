@@ -23,6 +23,7 @@ def engine(models):
     return open_model(models / "tiny", "numpy")
 
 
+@pytest.mark.slow
 @given(text=st.text(max_size=30))
 @settings(max_examples=20)
 def test_a_text_goes_to_tokens_and_back(server, text):

@@ -50,6 +50,7 @@ def test_other_names_are_not(server, host):
         assert "--allow-host" in body
 
 
+@pytest.mark.slow
 def test_a_name_that_was_allowed_is_answered(locked):
     assert ask(locked, host="proxy.example")[0].status == 200
     assert ask(locked, host="other.example")[0].status == 403

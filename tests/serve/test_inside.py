@@ -15,6 +15,8 @@ from twofold.weights.parameters import load
 
 from .conftest import CONTEXT, save_tiny, serving
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("torch")
 TEXT = "the cat sat on the mat"
 

@@ -15,6 +15,8 @@ from twofold.serve.desk import Desk, _turned
 from .conftest import serving
 from .label_server import PAIRS, labelling, write
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def prompts(tmp_path_factory):

@@ -18,6 +18,8 @@ import pytest
 
 from .conftest import CODE, serving
 
+pytestmark = pytest.mark.slow
+
 LONG = {"model": "tiny", "prompt": "the", "max_tokens": 480, "logit_bias": {"262": -100}}
 
 

@@ -161,6 +161,7 @@ def test_a_tool_that_must_be_called_is_called_as_its_schema_says(client, stream)
     assert arguments["city"] in ("Lima", "Oslo")
 
 
+@pytest.mark.slow
 def test_responses_stream_what_they_answer_at_once(client):
     asked = {"model": "tiny", "input": "hello", "instructions": "the", "max_output_tokens": 20,
              "extra_body": {"seed": 6}}  # fmt: skip

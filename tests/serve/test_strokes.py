@@ -59,6 +59,7 @@ def test_a_seven_keeps_it_to_the_letter():
     assert fits(image(SEVEN))
 
 
+@pytest.mark.slow
 @given(strokes, st.floats(0.3, 1), st.floats(0, 1), st.floats(0, 1))
 def test_where_and_how_large_one_draws_does_not_matter(drawing, scale, right, down):
     assume(extent(drawing) * scale > 0.15)

@@ -61,6 +61,7 @@ def test_decode_undoes_encode_for_every_string(tokenizer, text):
     assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
+@pytest.mark.slow
 @given(raw=st.binary() | texts.map(str.encode) | st.builds(lambda text, raw: text.encode() + raw, texts, st.binary()))
 @example(raw=bytes(range(256)))
 @example(raw=b"\xed\xa0\x80 \xf4\x90\x80\x80 \xc0\x80")
@@ -88,6 +89,7 @@ def test_the_ids_are_the_references(tokenizer, text):
     assert tokenizer.encode(text) == reference_of(tokenizer).encode(text)
 
 
+@pytest.mark.slow
 @given(some=st.lists(texts, max_size=5))
 def test_a_batch_is_its_texts_one_by_one(tokenizer, some):
     batch = afresh(tokenizer).encode_batch(iter(some))
@@ -158,6 +160,7 @@ def test_merges_in_any_order_give_what_the_reference_gives(merges, words):
     assert engine.apply([word.encode() for word in words]) == expected
 
 
+@pytest.mark.slow
 @given(words=st.lists(st.text("aab", min_size=1, max_size=40), min_size=1, max_size=20))
 def test_all_places_at_once_gives_what_one_after_the_other_gives(words):
     learned = train_bpe(["aaaaabaaabababbbbaaaaaaaaab " * 9], 300, "gpt-2", ())

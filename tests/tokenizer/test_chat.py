@@ -48,6 +48,7 @@ def test_a_call_is_text_in_the_assistants_turn_and_its_result_a_turn():
     )
 
 
+@pytest.mark.slow
 @given(messages=conversations, answer=st.booleans())
 def test_the_template_renders_what_the_function_renders(messages, answer):
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)  # as transformers does
@@ -69,11 +70,13 @@ def test_transformers_applies_the_template(tmp_path, pre):
     assert ids == encode(tokenizer, CALCULATION, answer=True)
 
 
+@pytest.mark.slow
 @given(messages=conversations, answer=st.booleans())
 def test_encoding_a_conversation_decodes_to_its_text(tokenizer, messages, answer):
     assert tokenizer.decode(encode(tokenizer, messages, answer=answer)) == render(messages, answer=answer)
 
 
+@pytest.mark.slow
 @given(messages=conversations)
 def test_a_marker_inside_a_message_is_only_text(tokenizer, messages):
     ids = encode(tokenizer, messages)
@@ -81,6 +84,7 @@ def test_a_marker_inside_a_message_is_only_text(tokenizer, messages):
     assert ids.count(tokenizer.specials["<|im_end|>"]) == len(messages)
 
 
+@pytest.mark.slow
 @given(messages=conversations)
 def test_the_marks_stand_at_what_the_assistant_wrote_and_at_its_ends(tokenizer, messages):
     ids, marks = encode_marked(tokenizer, messages)
@@ -92,6 +96,7 @@ def test_the_marks_stand_at_what_the_assistant_wrote_and_at_its_ends(tokenizer, 
         assert own == "".join(text + "<|im_end|>" for text in said)
 
 
+@pytest.mark.slow
 @given(messages=conversations)
 def test_what_is_marked_is_what_a_model_would_have_to_write(tokenizer, messages):
     """The turn is opened as for an answer, and all that follows up to its end is marked."""

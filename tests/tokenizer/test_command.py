@@ -23,6 +23,7 @@ def run(capfd, monkeypatch, tmp_path):
     return go
 
 
+@pytest.mark.slow
 def test_it_learns_from_text_prepares_what_is_not_prepared_and_tells_as_json(run, tmp_path):
     code, out, _ = run("pydoc", "--vocab", "600", "--out", "learned", "--json")
     told = json.loads(out)

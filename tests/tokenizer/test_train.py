@@ -29,6 +29,7 @@ def merges_of_hugging_face(some: list[str], vocab_size: int, pre: str) -> list[t
     return [tuple(pair) for pair in json.loads(theirs.to_str())["model"]["merges"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pre", PATTERNS)
 @given(some=st.lists(st.text("aab 1\n", max_size=60) | texts, max_size=4), extra=st.integers(0, 60))
 @example(some=[TEXT, TEXT], extra=200)
@@ -39,6 +40,7 @@ def test_the_merges_are_the_references(pre, some, extra):
     assert [ours.decode_bytes([i]) for i in range(ours.vocab_size)] == reference.tokens
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pre", PATTERNS)
 def test_the_merges_are_hugging_faces(pre):
     from pydoc_data.topics import topics

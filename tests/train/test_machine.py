@@ -27,6 +27,7 @@ def test_an_unknown_precision_is_refused():
         measure(torch.device("cpu"), dtype="float8")
 
 
+@pytest.mark.slow
 def test_several_processes_that_cannot_meet_fail_loudly(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.delenv("RANK", raising=False)

@@ -10,6 +10,7 @@ from twofold.train.planner import Budget, Law, best_batch, bits_per_byte, plan, 
 TEXT = 18_000_000
 
 
+@pytest.mark.slow
 @given(st.floats(30, 36000), st.floats(5e10, 5e12), st.integers(10_000, 10**9))
 def test_the_steps_fit_the_time(seconds, peak, text_bytes):
     made = plan(Budget(seconds, peak, text_bytes))

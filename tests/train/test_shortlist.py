@@ -34,6 +34,7 @@ def test_when_every_rare_token_is_drawn_loss_and_gradients_are_the_exact_ones():
         assert torch.allclose(found, wanted, atol=1e-5)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10))
 @settings(max_examples=5, deadline=None)
 def test_over_many_draws_the_partition_function_is_right_on_average(seed):

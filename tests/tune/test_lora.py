@@ -64,6 +64,7 @@ def test_only_the_additions_learn():
             assert torch.equal(parameter, base[name.removesuffix(".W")]), name
 
 
+@pytest.mark.slow
 def test_losses_gradients_and_weights_are_those_of_peft():
     peft = pytest.importorskip("peft")
     ours = wrap(decoder(), rank=4, alpha=8, seed=5)

@@ -19,6 +19,7 @@ def test_rules_are_what_they_say():
     assert rule("politeness") is None
 
 
+@pytest.mark.slow
 def test_a_pattern_that_never_ends_is_not_waited_for():
     assert rule(r"format:(a|a)*b|(a*)*c")(TASK, "a" * 40) == 0.0
 

@@ -36,6 +36,7 @@ def engine(request):
     return made
 
 
+@pytest.mark.slow
 def test_an_answer_hangs_on_the_seed_alone_and_not_on_who_else_is_asked(engine):
     both = answers(engine, [HELLO, THE], 3, 10, seed=(4,))
     again = answers(engine, [HELLO, THE], 3, 10, seed=(4,))
@@ -44,6 +45,7 @@ def test_an_answer_hangs_on_the_seed_alone_and_not_on_who_else_is_asked(engine):
     assert answers(engine, [HELLO], 3, 10, seed=(5,))[0][0].ids != alone[0][0].ids
 
 
+@pytest.mark.slow
 def test_many_answers_are_written_in_turns_and_none_is_lost(engine):
     groups = answers(engine, [HELLO, THE, HELLO], 30, 3)
     assert [len(group) for group in groups] == [30] * 3
@@ -53,6 +55,7 @@ def test_many_answers_are_written_in_turns_and_none_is_lost(engine):
         assert len(starts) == 1
 
 
+@pytest.mark.slow
 def test_tokens_come_as_often_as_the_model_finds_them_likely(engine):
     """The first token's frequencies against the softmax of its scores: chi-squared over the likely ones."""
     n = 400 if engine.backend.name == "torch" else 4000  # torch reads texts one by one
@@ -128,6 +131,7 @@ def test_calls_come_to_an_end():
     assert len(one.calls) == 4 and one.ended
 
 
+@pytest.mark.slow
 def test_what_run_c_draws_is_what_torch_would_have_drawn():
     config = config_of("qwen3")
     model = to_decoder(Parameters(config, random_state(config), small_tokenizer()))

@@ -52,6 +52,7 @@ def hub(monkeypatch, tmp_path):
     server.server_close()
 
 
+@pytest.mark.slow
 def test_what_comes_is_the_file_and_progress_ends_at_its_size(hub):
     told = []
     assert download(KNOWN_HERE, told.append).read_bytes() == CONTENT
@@ -60,6 +61,7 @@ def test_what_comes_is_the_file_and_progress_ends_at_its_size(hub):
     assert [path.name for path in downloads().iterdir()] == [KNOWN_HERE.file]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_download_that_broke_off_leaves_no_model_and_goes_on(hub, ranges):
     hub.cut = 300_000
@@ -71,6 +73,7 @@ def test_a_download_that_broke_off_leaves_no_model_and_goes_on(hub, ranges):
     assert hub.asked[1] == ("/a/b.gguf", "bytes=300000-")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [CONTENT[:-1] + b"!", CONTENT + b"more"])
 def test_another_file_than_was_meant_is_not_kept(hub, content):
     hub.content = content
@@ -79,12 +82,14 @@ def test_another_file_than_was_meant_is_not_kept(hub, content):
     assert not (downloads() / KNOWN_HERE.file).exists()
 
 
+@pytest.mark.slow
 def test_a_part_that_is_longer_than_the_file_is_begun_anew(hub):
     downloads().mkdir()
     (downloads() / f"{KNOWN_HERE.file}.part").write_bytes(CONTENT + b"x")
     assert download(KNOWN_HERE).read_bytes() == CONTENT
 
 
+@pytest.mark.slow
 def test_a_hub_that_refuses_is_told_with_its_status(hub):
     hub.status = 404
     with pytest.raises(NetworkError, match="answered 404"):

@@ -28,6 +28,7 @@ def test_the_decoder_holds_a_copy_and_can_be_trained(tiny):
     assert parameters.state["W_E"].any()
 
 
+@pytest.mark.slow
 def test_bf16_weights_on_their_way_out_become_float32(tiny):
     decoder = to_decoder(tiny("llama")).to(torch.bfloat16)
     assert {array.dtype for array in from_decoder(decoder).values()} == {np.dtype(np.float32)}

@@ -136,6 +136,11 @@ def show(folder: Path, results: dict[str, Any]) -> None:
         out.print(f"taught to answer for {duration(taught['training_seconds'])}, {taught['tokens']:,} tokens")
         out.print()
         _show_questions(taught.get("questions"))
+    if rewarded := results.get("rewards"):
+        out.print(f"learned from being right for {duration(rewarded['training_seconds'])}; the files are from "
+                  + (f"before that, for it became worse at {', '.join(rewarded['worse'])}" if rewarded["worse"] else
+                     "after that, for it became worse at nothing"))  # fmt: skip
+        _show_questions(rewarded.get("questions"))
     out.print()
     for name, file in results["files"].items():
         out.print(f"{size(file['bytes']):>12}  {folder / name}")

@@ -24,7 +24,7 @@ def test(
     pytest_arguments: Annotated[
         list[str] | None, typer.Argument(metavar="[PYTEST]...", help="Arguments for pytest, after `--`.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Only style and the quick tests, in under a minute.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Style and the quick tests, in about a minute.")] = False,
 ) -> None:
     """Check the project: style, types, imports, tests.
 
@@ -59,7 +59,7 @@ def _check(name: str, command: list[str], root: Path) -> bool:
 def _pytest(root: Path, quick: bool, arguments: list[str]) -> bool:
     """One worker a core and one thread a worker: small tensors gain nothing from threads."""
     workers = min(os.cpu_count() or 1, MOST_WORKERS)
-    command = [sys.executable, "-m", "pytest", "-q", *(["-m", "not slow"] if quick else [])]
+    command = [sys.executable, "-m", "pytest", "-q", *(["-m", "not slow", "--first-cases"] if quick else [])]
     if workers > 1 and not arguments:
         command += ["-n", str(workers), "--dist", "loadfile"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -12,7 +12,9 @@ from twofold.evals.questions import Question
 from twofold.evals.statistics import Difference, difference
 from twofold.intervals import wilson
 
-__all__ = ["Judged", "Results", "Share", "compare", "markdown", "verdict"]
+__all__ = ["WORSE", "Judged", "Results", "Share", "compare", "markdown", "verdict"]
+
+WORSE = "worse"
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def verdict(change: Difference) -> str:
     """In words: a gain below the noise is no gain."""
     if change.p >= 0.05:
         return "no difference that can be told from chance"
-    return "better" if change.gained > change.lost else "worse"
+    return "better" if change.gained > change.lost else WORSE
 
 
 def markdown(results: Results, against: Results | None = None) -> str:

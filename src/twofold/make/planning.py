@@ -17,6 +17,7 @@ from twofold.train.machine import Machine
 from twofold.train.planner import BIGRAM_STEPS, LARGEST_BIGRAM, Budget, Plan, bytes_per_token, plan
 from twofold.train.schedule import Schedule
 from twofold.train.settings import TrainSettings
+from twofold.tune.reinforce_settings import PolicySettings, ReinforceSettings
 from twofold.tune.settings import TuneSettings
 
 __all__ = ["AUTO", "WISHES", "Wishes", "planned", "written"]
@@ -26,6 +27,8 @@ AUTO = "auto"  # conversations that fit the text
 
 _ALMANAC = 1.8726  # bits for a byte of its training text by LZMA, measured as _difficulty does
 _ASSISTANT_SHARE, _ASSISTANT_SOON, _ASSISTANT_LATER = 0.5, 2.5, 0.2  # of all minutes; minutes; of those minutes
+_REWARDS_FROM, _REWARDS_SHARE, _REWARDS_MOST = 20.0, 0.1, 10.0  # minutes; of all minutes; minutes
+_LONGEST, _SHORTEST = 96, 64  # tokens of a call and of what is said about it, where that is half of the context
 _REPLAY = 0.1  # of an assistant's rows are text, so that it is not forgotten
 _PLANNED = {  # where the recipe holds what the plan decides
     "tokenizer.vocab_size": "vocab_size",
@@ -66,7 +69,7 @@ def written(wanted: Wishes | Recipe) -> str:
 
 def planned(wishes: Wishes, machine: Machine, corpus: Corpus) -> tuple[Recipe, dict[str, Any]]:
     """The recipe, and what the plan expects of it. Raises ConfigError for choices that cannot be."""
-    minutes, assistant = _stages(wishes)
+    minutes, assistant, rewards = _stages(wishes)
     fixed = {name: wishes.choices[place] for place, name in _PLANNED.items() if place in wishes.choices}
     context = wishes.choices.get("train.context", 256)
     ways = [Budget(60 * minutes, machine.peak, max(1, corpus.bytes("train")), context, compiled)
@@ -78,6 +81,7 @@ def planned(wishes: Wishes, machine: Machine, corpus: Corpus) -> tuple[Recipe, d
         train=TrainSettings(batch=best.batch, context=context, schedule=Schedule(best.steps),
                             bigram_steps=BIGRAM_STEPS if best.model.vocab_size <= LARGEST_BIGRAM else 0),
         machine=MachineSettings(machine.device, machine.dtype, machine.threads, budget.compiled), assistant=assistant,
+        rewards=rewards,
     )
     recipe = _chosen(base, wishes.choices)
     prediction = {
@@ -87,19 +91,26 @@ def planned(wishes: Wishes, machine: Machine, corpus: Corpus) -> tuple[Recipe, d
     return recipe, prediction
 
 
-def _stages(wishes: Wishes) -> tuple[float, TuneSettings | None]:
-    """The minutes of the base model, and the stage after it.
+def _stages(wishes: Wishes) -> tuple[float, TuneSettings | None, ReinforceSettings | None]:
+    """The minutes of the base model, and the stages after it.
 
     A few minutes teach an assistant what it will know of its conversations; what more time there is makes the base
-    model better first.
+    model better first. One that was taught to calculate then learns from whether it is right, if there is time.
     """
     if not wishes.conversations:
-        return wishes.minutes, None
+        return wishes.minutes, None, None
     data = tuple(name for one in wishes.conversations for name in (_fitting(wishes) if one == AUTO else (one,)))
-    share = min(_ASSISTANT_SHARE * wishes.minutes, _ASSISTANT_SOON + _ASSISTANT_LATER * wishes.minutes)
     steps = wishes.choices.get("train.schedule.steps", 0)
     seed = wishes.choices.get("train.seed", 0)
-    return wishes.minutes - share, TuneSettings(data, minutes=share, steps=steps, replay=_REPLAY, seed=seed)
+    longest = min(_LONGEST, wishes.choices.get("train.context", 256) // 2)
+    minutes, rewards = wishes.minutes, None
+    if minutes >= _REWARDS_FROM and longest >= _SHORTEST and {"almanac", "everyday"} & set(data):
+        share = min(_REWARDS_SHARE * minutes, _REWARDS_MOST)
+        rewards = ReinforceSettings("arithmetic", policy=PolicySettings(longest=longest), minutes=share, steps=steps,
+                                    seed=seed)  # fmt: skip
+        minutes -= share
+    share = min(_ASSISTANT_SHARE * minutes, _ASSISTANT_SOON + _ASSISTANT_LATER * minutes)
+    return minutes - share, TuneSettings(data, minutes=share, steps=steps, replay=_REPLAY, seed=seed), rewards
 
 
 def _fitting(wishes: Wishes) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from twofold.data.settings import DataSettings
 from twofold.errors import ConfigError, UserError
 from twofold.model.config import ModelConfig
 from twofold.train.settings import TrainSettings
+from twofold.tune.reinforce_settings import ReinforceSettings
 from twofold.tune.settings import TuneSettings
 
 __all__ = ["MachineSettings", "Recipe", "TokenizerSettings", "from_dict", "read", "write"]
@@ -54,7 +55,8 @@ class MachineSettings:
 class Recipe:
     """`minutes` is the budget that the base model's plan was made for; 0 means that the schedule's steps alone decide.
 
-    `assistant` says how the base model is then taught to answer; None leaves it as it is.
+    `assistant` says how the base model is then taught to answer; None leaves it as it is. `rewards` is what that
+    assistant then learns from being right.
     """
 
     sources: tuple[str, ...]
@@ -67,6 +69,7 @@ class Recipe:
     machine: MachineSettings = field(default_factory=MachineSettings)
     store: Literal["F32", "BF16", "F16", "Q8_0"] = "BF16"
     assistant: TuneSettings | None = None
+    rewards: ReinforceSettings | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

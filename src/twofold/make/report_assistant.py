@@ -90,7 +90,7 @@ def answers(run: Run) -> Html:
         "kept back from training. Whether the two differ is judged by McNemar's exact test, in pairs, at 5 %.")
     return join([
         figure(table(["questions", "right", "95 % interval"], *groups), caption),
-        _refused(mapping(asked.get("refused"))), _some(asked),
+        _refused(mapping(asked.get("refused"))), _some(asked), _rewarded(run.part("rewards")),
     ])
 
 
@@ -119,16 +119,34 @@ def _samples(found: list[dict[str, Any]]) -> Html:
     return tag("ol", *items, class_="samples") if found else Html()
 
 
-def _kind(name: str, one: Mapping[str, Any]) -> Html:
+def _rewarded(found: Mapping[str, Any]) -> Html | None:
+    """The third stage, where there was one: what being right about sums taught, and what it did to all else."""
+    if not found:
+        return None
+    was, now = (number_at(found, "held_out", when, "reward") or 0.0 for when in ("before", "after"))
+    worse = [_KINDS.get(name, name) for name in found.get("worse") or ()]
+    settings = mapping(found.get("settings"))
+    became, then = (f"worse at {', '.join(worse)}", "before") if worse else ("worse at nothing", "after")
+    caption = (
+        f"Then it learned from being right ({settings.get('reward')}) for "
+        f"{duration(number_at(found, 'training_seconds') or 0)}: answers drawn to held-out questions were right in "
+        f"{100 * was:.1f} % of cases before and in {100 * now:.1f} % after. The questions above, the likeliest "
+        f"answer to each, show it. It became {became}, so the files are those from {then}.")
+    groups = [_kind(name, mapping(one), ("after rewards", "before"))
+              for name, one in mapping(mapping(found.get("questions")).get("groups")).items()]  # fmt: skip
+    return figure(table(["questions", "right", "95 % interval"], *groups), caption)
+
+
+def _kind(name: str, one: Mapping[str, Any], models: tuple[str, str] = ("assistant", "base model")) -> Html:
     before, after = mapping(one.get("base")), mapping(one.get("assistant"))
     n = number_at(after, "n") or 1
     was, now = (number_at(each, "right") or 0 for each in (before, after))
     low, high = number_at(after, "low") or 0.0, number_at(after, "high") or 0.0
     shown = cell(now / n, f"{100 * now / n:.1f} %")
     interval = cell(f"{low} to {high}", f"{100 * low:.1f} to {100 * high:.1f} %")
-    rows = [row("assistant", shown, interval, within=name, total=True),
+    rows = [row(models[0], shown, interval, within=name, total=True),
             bar(3, part(now / n, colour=_COLOUR), part(high, low, bracket=True)),
-            row("base model", cell(was / n, f"{100 * was / n:.1f} %"), cell(""), within=name),
+            row(models[1], cell(was / n, f"{100 * was / n:.1f} %"), cell(""), within=name),
             bar(3, part(was / n, faint=True))]  # fmt: skip
     known = f" · {n:.0f} questions" + (f" · {one['verdict']}" if isinstance(one.get("verdict"), str) else "")
     return group(join([_KINDS.get(name, name), tag("span", known, class_="same")]), 3, rows)

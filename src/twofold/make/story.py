@@ -1,6 +1,7 @@
 """`make`, the table of contents: text in, an assistant in two files out.
 
-    text -> plan -> tokenizer -> tokens -> training -> measures -> conversations -> finetuning -> questions -> report
+    text -> plan -> tokenizer -> tokens -> training -> measures -> conversations -> finetuning -> questions
+         -> rewards, where there is time, and the same questions -> report
 
 Each chapter leaves its result in the run's folder and is passed over when the result is there and still fits, so a
 run that died goes on where it was.
@@ -9,7 +10,8 @@ run that died goes on where it was.
     RUN/text, RUN/tokens     the corpus, cleaned; its ids      RUN/checkpoints     where to go on from
     RUN/base.gguf            the model that goes on with text  RUN/assistant       the same of its finetuning
     RUN/parameters.gguf      the first file                    RUN/results.json    what was reached
-    RUN/run.py, RUN/run.c    the second file                   RUN/report.html     all of it, to look at
+    RUN/run.py, RUN/run.c    the second file                   RUN/rewards         of its learning from rewards
+    RUN/report.html          all of it, to look at
 """
 
 from __future__ import annotations
@@ -27,14 +29,16 @@ from twofold.data.prepare import prepare
 from twofold.data.tokens import tokenise
 from twofold.engine import native_build
 from twofold.errors import ConfigError
+from twofold.evals.results import WORSE
 from twofold.make import recipe as recipes
 from twofold.make.examination import asked_both, suite_for
 from twofold.make.finetune import teach
 from twofold.make.observer import Observer, Silent
-from twofold.make.places import ASSISTANT, BASE
+from twofold.make.places import ASSISTANT, BASE, REWARDS
 from twofold.make.planning import WISHES, Wishes, planned, written
 from twofold.make.pretrain import Trained, pretrain
 from twofold.make.recipe import Recipe
+from twofold.make.reinforce import reinforce
 from twofold.make.report import write_report
 from twofold.make.results import measured, two_files
 from twofold.model.devices import pick_device
@@ -42,8 +46,10 @@ from twofold.tokenizer.bpe import BPETokenizer
 from twofold.tokenizer.train import train_bpe
 from twofold.train.distributed import join_group
 from twofold.train.machine import Machine, measure
+from twofold.tune.reinforce_settings import ReinforceSettings
 from twofold.tune.settings import TuneSettings
 from twofold.weights.locate import PARAMETERS
+from twofold.weights.two_files import write_run_file
 
 __all__ = ["Prepared", "make"]
 
@@ -91,6 +97,9 @@ def make(
     if recipe.assistant:
         recipe, results["assistant"] = _assistant(recipe, recipe.assistant, folder, observer)
         results["files"] = results["assistant"]["files"]
+    if recipe.assistant and recipe.rewards:
+        recipe, results["rewards"] = _rewards(recipe, recipe.assistant, recipe.rewards, folder, observer)
+        results["files"] = results["rewards"]["kept_files"]
     recipes.write(folder / "recipe.toml", recipe)
     atomic_write(folder / "results.json", json.dumps(results, indent=1))
     observer.stage("report", str(folder / "report.html"))
@@ -183,15 +192,37 @@ def _assistant(
 ) -> tuple[Recipe, dict[str, Any]]:
     """Teach the base model to answer, and ask it and what it was before the same questions."""
     base, place = folder / BASE, folder / ASSISTANT
-    done = _read(place / "results.json") if (folder / PARAMETERS).exists() else {}
-    results = done or teach(str(base), settings, recipe.machine, place, observer, folder)
+    target = place if recipe.rewards else folder
+    done = _read(place / "results.json") if (target / PARAMETERS).exists() else {}
+    results = done or teach(str(base), settings, recipe.machine, place, observer, target)
     suite = suite_for(settings.data)
     if suite:
         observer.stage("questions", f"{len(suite.questions):,} that were held out, of the {suite.name} suite")
-        results["questions"] = asked_both(suite, base, folder / PARAMETERS, observer)
+        results["questions"] = asked_both(suite, base, target / PARAMETERS, observer)
     repeatable = dataclasses.replace(settings, minutes=settings.minutes, **{
         name: results["settings"][name] for name in ("steps", "revisions", "context", "batch", "lr")})
     return dataclasses.replace(recipe, assistant=repeatable), results
+
+
+def _rewards(
+    recipe: Recipe, taught: TuneSettings, settings: ReinforceSettings, folder: Path, observer: Observer
+) -> tuple[Recipe, dict[str, Any]]:
+    """Let the assistant learn from being right, and keep what came of it where no kind of question became worse."""
+    before, place = folder / ASSISTANT, folder / REWARDS
+    results = _read(place / "results.json") or reinforce(
+        str(before / PARAMETERS), settings, recipe.machine, place, observer)
+    suite = suite_for(taught.data)
+    if suite:
+        observer.stage("questions", "the same ones, after learning from rewards")
+        results["questions"] = asked_both(suite, before / PARAMETERS, place / PARAMETERS, observer)
+    worse = [name for name, one in results.get("questions", {}).get("groups", {}).items() if one["verdict"] == WORSE]
+    kept = before if worse else place
+    observer.note(f"kept as it was before the rewards, which made it worse at: {', '.join(worse)}" if worse else
+                  "kept as it is after the rewards, which made it worse at nothing")  # fmt: skip
+    results |= {"worse": worse, "kept_files": _read(kept / "results.json")["files"]}
+    atomic_write(folder / PARAMETERS, (kept / PARAMETERS).read_bytes())
+    write_run_file(folder)
+    return dataclasses.replace(recipe, rewards=dataclasses.replace(settings, steps=results["steps"])), results
 
 
 def _read(path: Path) -> dict[str, Any]:
