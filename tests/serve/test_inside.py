@@ -17,7 +17,7 @@ from .conftest import CONTEXT, save_tiny, serving
 
 pytestmark = pytest.mark.slow
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 TEXT = "the cat sat on the mat"
 
 
@@ -237,3 +237,24 @@ def test_texts_of_two_lengths_cannot_exchange_parts(http):
     status, message = refused(http, "seen", other="the", heads=[[0, 0]])
     assert status == 400 and "tokens long and this one" in message
     assert http.post("/inside/seen", json={"text": TEXT, "other": "the"}).status_code == 200  # nothing is exchanged
+
+
+def test_at_a_checkpoint_it_is_the_model_as_it_was_then(tmp_path):
+    from twofold.model.decoder import Decoder, initialise
+    from twofold.train import checkpoint
+    from twofold.train.optimiser import Optimiser
+    from twofold.train.optimiser_settings import OptimiserSettings
+
+    path = save_tiny(tmp_path / "tiny" / "parameters.gguf", "llama")
+    was = initialise(Decoder(load(path).config), 7)
+    checkpoint.save(path.parent / "checkpoints", was, Optimiser(was, OptimiserSettings()), checkpoint.Progress(3))
+    with serving(tmp_path) as running, running.client() as http:
+        assert http.get("/inside/about", params={"model": "tiny"}).json()["steps"] == [3]
+        then, now = (post(http, "seen", step=step) for step in (3, None))
+    ids = torch.tensor([[one["id"] for one in then["tokens"]]])
+    with torch.no_grad():
+        expected = was(ids)[0, -1].softmax(-1)
+    shown = then["next"]
+    np.testing.assert_allclose(shown["now"][shown["temperatures"].index(1.0)],
+                               expected[[one["id"] for one in shown["tokens"]]], rtol=1e-3)
+    assert now["next"]["now"] != shown["now"]
