@@ -56,6 +56,15 @@ def test_without_the_package_nothing_is_written_and_nothing_is_said(tmp_path, mo
     assert capfd.readouterr() == ("", "")
 
 
+def test_what_is_not_told_in_bits_is_told_by_name(tmp_path):
+    with TensorBoard(tmp_path / "board") as board:
+        told = []
+        board._scalars = lambda values, step: told.append((step, values))
+        board.step(Step(4, 0.5, 1.0, 0.2, 0.1), {"tokens_per_second": 9.0, "shown": {"reward": 0.75}})
+    ((step, values),) = told
+    assert step == 4 and values["training/reward"] == 0.75 and "training/bits_per_byte" not in values
+
+
 def test_tensorboard_reads_back_what_was_told(tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     with TensorBoard(tmp_path) as board:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from twofold.cli.live import Live
+from twofold.cli.output import console
 from twofold.evals.questions import Question, Suite
 from twofold.make import stage, story
-from twofold.make.observer import Silent
+from twofold.make.observer import Both
 from twofold.make.planning import Wishes
 from twofold.make.recipe import MachineSettings, read
+from twofold.make.tensorboard import TensorBoard
 from twofold.train.machine import Machine
 
 QUICK = Machine("cpu", 1, "float32", {"float32": 1e11}, False, "one that takes no time to measure")
@@ -43,7 +46,8 @@ def test_the_files_are_those_from_before_the_rewards_where_they_made_something_w
     out = tmp_path / "run"
     wishes = Wishes((str(text),), 20.0, ("everyday",), machine=MachineSettings("cpu", "float32", 1, False, 0.0),
                     choices=TINY)  # fmt: skip
-    results = story.make(wishes, out, Silent())
+    with Live(console(stderr=True)) as live, TensorBoard(out / "tensorboard") as board:  # as the command line watches
+        results = story.make(wishes, out, Both(live, board))
     assert compared == [("run", "assistant"), ("assistant", "rewards")]
     kept, left = (out / "assistant", out / "rewards")[:: 1 if verdict == "worse" else -1]
     assert (out / "parameters.gguf").read_bytes() == (kept / "parameters.gguf").read_bytes()

@@ -15,6 +15,8 @@ from twofold.train.loop import Step
 
 __all__ = ["TensorBoard"]
 
+_WHERE_TOLD = {"training/bits_per_byte": "bits_per_byte", "speed/mfu": "mfu"}  # of what goes on with text
+
 
 class TensorBoard(Silent):
     """An observer that writes event files to `folder`. Use it as a context manager."""
@@ -37,9 +39,10 @@ class TensorBoard(Silent):
         if not self.tried:
             self.tried, self.writer = True, _writer(self.folder, step.step)
         values = {
-            "training/loss": step.loss, "training/bits_per_byte": info["bits_per_byte"],
-            "training/gradient_norm": step.gradient_norm, "training/learning_rate_scale": step.scale,
-            "speed/tokens_per_second": info["tokens_per_second"], "speed/mfu": info["mfu"],
+            "training/loss": step.loss, "training/gradient_norm": step.gradient_norm,
+            "training/learning_rate_scale": step.scale, "speed/tokens_per_second": info["tokens_per_second"],
+            **{f"training/{name}": value for name, value in info.get("shown", {}).items()},
+            **{name: info[key] for name, key in _WHERE_TOLD.items() if key in info},
         }
         self._scalars(values, step.step)
 
