@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from twofold.engine.open import Engine, from_decoder
-from twofold.errors import ConfigError
+from twofold.errors import ConfigError, Diverged
 from twofold.tokenizer.chat import TEMPLATE
 from twofold.tune.rollouts import answers
 from twofold.tune.rows import padded, token_log_p
@@ -92,11 +92,11 @@ class Script:
         return SimpleNamespace(room=room)
 
     def step(self, reads, every=False):
+        rows = np.zeros((len(reads), self.vocab_size), np.float32)
+        if self.read:  # the prompt was
+            rows[:, self.left.pop(0)] = 100.0
         self.read += [list(ids) for _, ids in reads]
-        return np.zeros((len(reads), self.vocab_size), np.float32)
-
-    def draw(self, row, sampling, u, recent):
-        return self.left.pop(0), 1.0
+        return rows
 
 
 def scripted(*said, context=400):
@@ -129,6 +129,13 @@ def test_without_tools_a_call_is_text_and_an_unknown_tool_is_told_of():
 def test_calls_come_to_an_end():
     [[one]] = answers(scripted(*[CALL] * 9, context=4000), [HELLO], 1, 2000, tools={"calculator": lambda given: "6"})
     assert len(one.calls) == 4 and one.ended
+
+
+def test_scores_that_are_no_numbers_are_a_divergence():
+    engine = scripted("oh")
+    engine.backend.step = lambda reads, every=False: np.full((len(reads), engine.backend.vocab_size), np.nan)
+    with pytest.raises(Diverged, match="--lr"):
+        answers(engine, [HELLO], 1, 10)
 
 
 @pytest.mark.slow

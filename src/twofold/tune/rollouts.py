@@ -15,12 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from twofold.contracts import Sampling
 from twofold.engine.backend import Cache
 from twofold.engine.conversation import chat_prompt, turn_ends
 from twofold.engine.open import Engine
 from twofold.engine.tool_calls import ToolCall, tool_calls
-from twofold.errors import ConfigError
+from twofold.errors import ConfigError, Diverged
 from twofold.tokenizer import chat
 from twofold.tune.examples import Example
 
@@ -87,25 +86,35 @@ def answers(
             )
         numbers = random.random((each, longest))
         groups.append([_Writing(Answer(list(ids), [False] * len(ids)), row, list(ids)) for row in numbers])
-    plain = Sampling(temperature, top_k=0, top_p=1.0, min_p=0.0)  # as the model finds them likely, and no other way
     waiting = [one for group in groups for one in group]
     for at in range(0, len(waiting), SIDE_BY_SIDE):
-        _write(engine, waiting[at : at + SIDE_BY_SIDE], plain, longest, tools or {})
+        _write(engine, waiting[at : at + SIDE_BY_SIDE], temperature, longest, tools or {})
     return [[one.answer for one in group] for group in groups]
 
 
-def _write(engine: Engine, texts: list[_Writing], sampling: Sampling, longest: int, tools: Tools) -> None:
+def _write(engine: Engine, texts: list[_Writing], temperature: float, longest: int, tools: Tools) -> None:
     """All of these to their ends."""
     ends = {*turn_ends(engine), engine.tokenizer.eos_id}
     _read_prompts(engine, texts, longest + (ROOM_FOR_RESULTS if tools else 0))
     while texts:
         rows = engine.backend.step([(one.cache, one.owed) for one in texts])[:, : engine.tokenizer.vocab_size]
-        for one, row in zip(texts, rows, strict=True):
-            u = float(one.numbers[one.answer.drawn])
-            token, _ = engine.backend.draw(row, sampling, u, ())
+        numbers = np.array([one.numbers[one.answer.drawn] for one in texts])
+        for one, token in zip(texts, _drawn(rows, temperature, numbers), strict=True):
             _take(one, [token], own=True)
             one.turn.append(token)
         texts = [one for one in texts if _goes_on(engine, one, ends, longest, tools)]
+
+
+def _drawn(rows: np.ndarray, temperature: float, numbers: np.ndarray) -> list[int]:
+    """For each row of scores [n, v] and number from [0, 1) the id on which it falls: as the model finds them likely.
+
+    The sampler of an engine begins by sorting the scores, for its filters; here there are none.
+    """
+    if not np.isfinite(rows).all():
+        raise Diverged("the model's scores are no numbers, so it can write no answer; lower --lr, or raise --beta")
+    cumulative = np.exp((rows - rows.max(1, keepdims=True)) / temperature).cumsum(1, dtype=np.float64)
+    below = cumulative <= numbers[:, None] * cumulative[:, -1:]
+    return np.minimum(below.sum(1), rows.shape[1] - 1).tolist()  # type: ignore[no-any-return]
 
 
 def _read_prompts(engine: Engine, texts: list[_Writing], more: int) -> None:
