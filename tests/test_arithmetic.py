@@ -48,6 +48,7 @@ def test_expressions_are_worth_what_pythons_fractions_say(one):
         assert evaluate(text).value == value
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 99), min_size=2, max_size=8), st.data())
 def test_signs_bind_as_in_python(terms, data):
     signs = data.draw(st.lists(st.sampled_from(["+", "-", "*", "//", "%", " + -", " * -"]),

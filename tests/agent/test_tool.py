@@ -27,6 +27,7 @@ def test_the_calculator_computes_and_says_what_it_cannot():
     assert calculator.run({"expression": "(" * 1_000_000}).failed
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(max_size=9) | st.just("expression"), st.none() | st.text() | st.integers() | st.lists(
     st.integers(), max_size=3), max_size=3))  # fmt: skip
 def test_whatever_a_model_gives_the_calculator_it_is_told_something(arguments):

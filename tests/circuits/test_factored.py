@@ -21,6 +21,7 @@ def factors(seed, m, r, n, stack=()):
 sizes = st.integers(1, 12)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 99), m=sizes, r=sizes, n=sizes)
 def test_singular_values_and_norm_are_the_products(seed, m, r, n):
     one = factors(seed, m, r, n)

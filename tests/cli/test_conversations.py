@@ -49,6 +49,7 @@ def test_the_built_in_set_is_counted_by_kind_and_shown(tmp_path):
     assert len((tmp_path / "a.jsonl").read_text("utf-8").splitlines()) == 300
 
 
+@pytest.mark.slow
 def test_what_is_not_sound_is_told_and_nothing_is_written(talk, tmp_path):
     done = twofold(talk(GOOD + BAD + GOOD), "--out", tmp_path / "out.jsonl")
     assert (done.returncode, done.stdout) == (2, "")
@@ -57,12 +58,14 @@ def test_what_is_not_sound_is_told_and_nothing_is_written(talk, tmp_path):
     assert not (tmp_path / "out.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_what_is_not_sound_can_be_left_out(talk, tmp_path):
     done = twofold(talk(GOOD + BAD + GOOD), "--skip-bad", "--json", "--out", tmp_path / "out.jsonl")
     assert done.returncode == 0 and json.loads(done.stdout)["left_out"] == 1
     assert len((tmp_path / "out.jsonl").read_text("utf-8").splitlines()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arguments", "text", "message"), [
     (["nowhere.jsonl"], None, "nowhere.jsonl cannot be read"), ([], "", "is empty"),
     (["--skip-bad"], BAD, "no conversation is sound"), (["-n", "0"], GOOD, "at least 1"),

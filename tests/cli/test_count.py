@@ -123,6 +123,7 @@ def test_a_damaged_config_is_named_and_nothing_more(twofold, tmp_path, content):
         assert path.name in err and err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_counting_loads_no_torch():
     count = "from twofold.cli.main import main; main(['count', 'gpt2'])"
     program = f"import sys\ntry: {count}\nfinally: assert 'torch' not in sys.modules"

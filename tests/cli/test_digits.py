@@ -63,6 +63,7 @@ def test_a_person_reads_figures_a_matrix_pictures_and_where_the_files_are(twofol
     assert "\x1b" not in out, "no colours where there is no terminal"
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_figures_in_the_next_folder(twofold):
     found = [json.loads(twofold("--quick", "--epochs", "1", "--json", "--seed", seed)[1]) for seed in "778"]
     folders = [each.pop("folder").replace(os.sep, "/") for each in found]
@@ -106,6 +107,7 @@ def test_a_run_that_diverges_is_a_failure_with_the_way_out(twofold, tmp_path):
     assert not list((tmp_path / "runs").iterdir()), "the next attempt has its place"
 
 
+@pytest.mark.slow
 def test_the_default_folder_is_not_one_where_another_run_waits(twofold, monkeypatch):
     from twofold.neuron import experiment
 

@@ -43,6 +43,7 @@ def model(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -59,6 +60,7 @@ def test_to_run_measure_and_convert_a_model_the_base_is_enough(model, words):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

@@ -91,6 +91,7 @@ def test_it_sets_up_once_and_hands_over_words_and_exit_code(house):
     assert house.calls() == []
 
 
+@pytest.mark.slow
 def test_what_a_verb_needs_is_added_and_never_taken_away(house):
     house.run("--help")
     assert house.calls() == ["venv", "pip ."]

@@ -187,6 +187,7 @@ def test_a_sample_with_escapes_is_shown_as_text():
     assert "[bold]c[/bold]" in "".join(region(live))
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-100, 100), min_size=1, max_size=300), st.integers(1, 50))
 def test_a_sparkline_is_as_wide_as_asked_and_higher_where_values_are(values, width):
     drawn = sparkline(values, width, "0123456789")

@@ -200,6 +200,7 @@ def test_most_countries_have_most_facts():
         assert sum(attribute in country.facts for country in countries()) > 170, attribute
 
 
+@pytest.mark.slow
 def test_an_answer_as_it_is_trained_is_right_and_one_of_another_country_is_not():
     for attribute in ATTRIBUTES:
         for country, fact in pairs(attribute, False):

@@ -27,6 +27,7 @@ class Store:
 sizes = st.integers(1, 300)
 
 
+@pytest.mark.slow
 @given(sizes, st.integers(1, 40), st.integers(0, 2**32), st.integers(0, 3))
 def test_each_epoch_predicts_every_token_and_fewer_than_a_row_of_them_twice(size, context, seed, epoch):
     batches = Batches(Store(a=size), "train", context, 1, seed)
@@ -42,6 +43,7 @@ def test_a_row_is_a_stretch_of_the_ring(size, context, first):
         assert np.array_equal(row[1:], (row[:-1] + 1) % size)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10**6), st.integers(1, 8), st.sampled_from([1, 2, 4]), st.integers(0, 2**40))
 def test_the_processes_together_read_the_rows_of_one(step, per_rank, world, seed):
     store = Store(a=5000, b=300)
@@ -51,6 +53,7 @@ def test_the_processes_together_read_the_rows_of_one(step, per_rank, world, seed
     assert np.array_equal(alone, np.concatenate(shared))
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10**6), st.integers(1, 50), st.integers(0, 50))
 def test_a_row_depends_on_its_number_alone_not_on_the_batch_or_on_what_came_before(first, n, cut):
     store = Store(a=3000, b=200, c=1)

@@ -34,6 +34,7 @@ def test_the_waterfall_names_the_steps_and_what_was_left_out(tmp_path):
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arguments", "message"), [
     (["nowhere"], "'nowhere' is neither a file"),
     (["pydoc", "--mix", "x=1"], "mix names 'x'"),

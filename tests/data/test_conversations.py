@@ -208,6 +208,7 @@ json_values = st.recursive(values, lambda inner: st.lists(inner, max_size=3) | s
                      "system", "user", "human"]), inner, max_size=4), max_leaves=12)  # fmt: skip
 
 
+@pytest.mark.slow
 @given(json_values)
 def test_no_record_is_a_crash(record):
     with contextlib.suppress(ConfigError):

@@ -66,6 +66,7 @@ def test_html_in_another_encoding_is_found(tmp_path):
     assert "Привет, как дела?" in read_all(tmp_path)[0]["a.html"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["text", "body"])
 def test_records_give_the_field_called_text_or_the_longest(tmp_path, name):
     records = [{"title": "A title of some length", name: STORY + str(i), "n": i} for i in range(3)]

@@ -27,6 +27,7 @@ def test_sections_put_together_are_the_documents(some):
     assert [d.text for d in after] == [d.text for d in before]
 
 
+@pytest.mark.slow
 @given(texts)
 def test_no_part_is_much_more_than_a_twentieth_of_a_source(some):
     parts = sections(documents(some))
@@ -45,6 +46,7 @@ def test_one_long_text_is_cut_at_paragraphs_and_a_twentieth_is_held_out():
     assert len(join([p for i, p in enumerate(parts) if i not in chosen])) <= len(chosen) + 1
 
 
+@pytest.mark.slow
 @given(st.integers(2, 100), st.integers(0, 100), st.floats(0.01, 0.5))
 def test_documents_that_are_added_move_none_that_fall_under_the_share(n, more, share):
     first, later = numbered(n), numbered(n + more)

@@ -58,6 +58,7 @@ def test_each_who_labels_has_entries_of_their_own(file):
     assert list(file.entries("Ben")) == [other] and file.entries("Eve") == {}
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_nothing_that_was_said(tmp_path):
     code = (
         "import os, signal, sys; sys.path.insert(0, sys.argv[2]); from test_labels import *\n"
@@ -98,6 +99,7 @@ def test_a_full_disk_leaves_no_half_line(file, monkeypatch):
     assert len(file.path.read_bytes().splitlines()) == 2 == len(LabelFile(file.path).entries("Ada"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self"), reason="limits on a file's size are POSIX's")
 def test_a_write_that_stops_in_the_middle_leaves_no_half_line(tmp_path):
     file = LabelFile(tmp_path / "labels.jsonl")

@@ -82,6 +82,7 @@ def test_each_step_does_its_part_and_says_why(folder, tmp_path):
     assert "café and the old river\n\nits slow course" in [d.text for s in SPLITS for d in corpus.documents(s)]
 
 
+@pytest.mark.slow
 def test_training_and_held_out_text_have_nothing_in_common(folder, tmp_path):
     corpus = prepare([str(folder), "pydoc"], tmp_path / "out")
 

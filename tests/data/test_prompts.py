@@ -60,6 +60,7 @@ def test_a_file_without_prompts_says_so(file):
         read(file(""))
 
 
+@pytest.mark.slow
 def test_nothing_that_is_kept_for_measuring_is_asked_of_people():
     asked = almanac(300)
     assert len(asked) == 300 == len({prompt.id for prompt in asked})

@@ -53,6 +53,7 @@ def files(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_the_tokens_are_the_texts_each_after_a_bos_and_the_records_say_where(corpus, tmp_path):
     tokenizer = Bytes()
     assert isinstance(tokenizer, Tokenizer)

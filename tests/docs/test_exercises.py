@@ -36,6 +36,7 @@ def test_lesson_1_softmax_and_surprise():
     assert found == pytest.approx([0.041772570515350445, 0.8390245074625319, 0.005653302662216329, -0.8864503806400986])
 
 
+@pytest.mark.slow
 def test_lesson_2_the_largest_learning_rate():
     """3x² is ½ k x² with k = 6, so descent converges below 2 / 6 and diverges above: 0.333."""
 

@@ -76,6 +76,7 @@ def test_a_special_token_in_the_text_is_one_only_when_asked(folder):
     assert (as_text > 2, as_token) == (True, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arguments", "words"), [
     (("hello", "--top-p", "2"), "top_p=2"),
     (("hello", "--temperature", "-1"), "temperature=-1"),
@@ -91,6 +92,7 @@ def test_a_mistake_gets_words_and_exit_code_2(folder, arguments, words):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT to a child on Windows")
 @pytest.mark.parametrize("as_json", [False, True])
 def test_ctrl_c_ends_at_a_token_and_keeps_what_there_is(folder, as_json):

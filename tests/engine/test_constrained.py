@@ -91,6 +91,7 @@ def test_a_pattern_is_matched_as_a_whole(service, pattern):
         assert finish == "length" or re.fullmatch(pattern, text), text
 
 
+@pytest.mark.slow
 def test_a_choice_is_one_of_the_choices_and_each_can_come(service):
     texts = ["yes", "no", "no, never", 'a "quoted"\n\\ one', "日本"]
     found = {answer(service, Constraint.choices(texts), seed) for seed in range(60)}

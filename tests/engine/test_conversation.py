@@ -41,12 +41,14 @@ def test_only_the_templates_own_markers_are_special(messages):
         assert sum(i in one.special_ids for i in ids) == markers * len(messages) + 1
 
 
+@pytest.mark.slow
 @given(MESSAGES)
 def test_what_people_wrote_is_all_there(messages):
     one = engine()
     assert one.tokenizer.decode(chat_prompt(one, messages)) == chat.render(messages, answer=True)
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=20), min_size=1, max_size=3))
 def test_harmless_words_give_the_ids_of_the_rendered_text(texts):
     one, messages = engine(), [{"role": "user", "content": text} for text in texts]

@@ -47,6 +47,7 @@ def log_p(path: Path, ids: list[int]) -> np.ndarray:
         return to_decoder(load(path))(torch.tensor([ids]))[0].double().log_softmax(-1).numpy()
 
 
+@pytest.mark.slow
 def test_numpy_and_torch_draw_the_same_tokens_with_the_same_probabilities(path):
     ids = open_model(path).prompt(PROMPT)
     drawn = [list(open_model(path, backend).generate(ids, 60, ANY)) for backend in ("numpy", "torch")]
@@ -79,6 +80,7 @@ def test_a_text_costs_what_the_model_says_window_by_window(path, backend, stride
     np.testing.assert_allclose(nats, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_run_py_and_the_engine_draw_the_same_text_from_the_same_seed(llama):
     engine = open_model(llama)
     for seed in range(3):
@@ -138,6 +140,7 @@ def test_an_engine_around_a_decoder_in_memory_is_that_of_its_file(llama):
     assert [one.id for one in memory.generate(ids, 30, ANY)] == [one.id for one in file.generate(ids, 30, ANY)]
 
 
+@pytest.mark.slow
 def test_the_quickest_that_runs_the_file_is_taken_and_what_is_lost_is_told(llama, monkeypatch):
     said: list[str] = []
     expected = [one.id for one in open_model(llama, "torch").generate([1], 20, ANY)]
@@ -176,6 +179,7 @@ def test_what_cannot_be_opened_says_why(tmp_path, llama):
         open_model(llama, dtype="int3")
 
 
+@pytest.mark.slow
 def test_generating_with_numpy_loads_no_torch(llama):
     code = (
         "import sys; from twofold.engine.open import open_model; e = open_model(sys.argv[1]);"

@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 from twofold.weights.torch_state import to_decoder  # noqa: E402
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHAPES)
 def test_the_engine_follows_the_parameters(name):
     if library() is None:

@@ -73,6 +73,7 @@ def test_other_flags_and_another_compiler_make_another_file(stand_in, monkeypatc
     assert len({first, second, native_build.library()}) == 3
 
 
+@pytest.mark.slow
 def test_many_processes_may_compile_at_the_same_time(stand_in):
     code = "from twofold.engine import native_build; print(native_build.library())"
     running = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(4)]

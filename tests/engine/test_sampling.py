@@ -49,6 +49,7 @@ def test_tokens_come_as_often_as_the_exact_distribution_says(changes, expected):
     assert (np.abs(drawn - expected) <= 4 * np.sqrt(expected * (1 - expected) / n)).all()
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32), st.integers(2, 40), st.fixed_dictionaries(SETTINGS))
 def test_the_filters_keep_and_weigh_what_those_of_transformers_do(seed, size, settings):
     torch = pytest.importorskip("torch")
@@ -84,6 +85,7 @@ def test_any_scores_and_settings_give_a_token_that_was_kept_with_its_own_probabi
     assert token == choose(logits, sampling, np.random.default_rng(sampling.seed), candidates=5)
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.integers(0, 40))
 def test_candidates_are_the_likeliest_in_order(p, n):
     here = [(one.id, one.probability) for one in likeliest(np.array(p), n)]

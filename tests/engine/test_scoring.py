@@ -23,6 +23,7 @@ def test_every_token_but_the_first_is_counted_once_and_predicted_from_what_the_s
     assert counted == list(range(1, n))
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.integers(0, 40), min_size=1, max_size=6), st.integers(1, 9), st.integers(0, 2**32), st.data()
 )

@@ -175,6 +175,7 @@ def test_a_prompts_tokens_get_the_scores_that_the_engine_gives_them(engine, serv
     assert pieces[-1].finish == "length" and pieces[-1].usage.completion_tokens == 0
 
 
+@pytest.mark.slow
 def test_at_the_end_of_the_context_an_answer_ends_or_slides_as_was_asked(engine, service):
     request = asked(engine, "hello", 150)
     [ended, slid, long] = together(service, [

@@ -34,6 +34,7 @@ def call(folder, *arguments):
     return subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_json_is_one_object_with_figures_overall_and_for_each_file(folder):
     done = call(folder, ".", "--text", "a.txt", "b.txt", "--json")
     assert done.returncode == 0, done.stderr
@@ -47,6 +48,7 @@ def test_json_is_one_object_with_figures_overall_and_for_each_file(folder):
     assert figures["baselines"]["xz"] > 0
 
 
+@pytest.mark.slow
 def test_the_table_has_a_line_for_each_file_and_one_for_all(folder):
     done = call(folder, "parameters.gguf", "--text", "a.txt", "--text", "b.txt", "--context", "32")
     assert done.returncode == 0, done.stderr
@@ -54,6 +56,7 @@ def test_the_table_has_a_line_for_each_file_and_one_for_all(folder):
         assert word in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arguments", "words"), [
     ((".", "--text", "none.txt"), "cannot read none.txt"),
     ((".", "--text", "picture.png"), "not text in UTF-8"),

@@ -138,6 +138,7 @@ def engine(tmp_path_factory):
     return open_model(path, "numpy")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plain", [True, False])
 def test_the_choice_is_the_one_whose_tokens_are_likeliest_together(engine, plain):
     torch = pytest.importorskip("torch")
@@ -207,6 +208,7 @@ def test_a_base_model_is_asked_in_plain_words():
 # Shares ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(st.integers(1, 300), st.data())
 def test_intervals_and_tests_are_those_of_scipy(n, data):
     stats = pytest.importorskip("scipy.stats")

@@ -32,6 +32,7 @@ def test_without_a_compiler_nothing_is_compiled(corpus):
     assert planned(Wishes(minutes=60.0), machine(compiles=False), corpus)[0].machine.compiled is False
 
 
+@pytest.mark.slow
 def test_more_time_is_never_expected_to_end_worse(corpus):
     expected = [planned(Wishes(minutes=minutes), machine(), corpus)[1]["bits_per_byte"]
                 for minutes in (0.5, 1.0, 1.5, 2.0, 5.0, 15.0, 60.0, 600.0)]  # fmt: skip

@@ -159,6 +159,7 @@ def test_a_suite_of_two_questions_cannot_be_learned_from_and_measured(base, tmp_
         reinforce(str(base), settings(base, reward=str(suite)), MACHINE, tmp_path / "run", Silent())
 
 
+@pytest.mark.slow
 def test_sums_that_measure_are_never_asked_in_training():
     for name in ("sums:2", "arithmetic:3"):
         tasks, reward = asked(name, "", 1), reward_of(name)

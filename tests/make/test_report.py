@@ -190,6 +190,7 @@ def test_what_is_missing_is_said_to_be_missing(tmp_path, missing):
         assert notes[name] in page.all("main")[0][1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("junk", ["[]", "{", "null", '{"event": 3}', '{"event": "step", "step": "x"}', "\xff",
                                   '{"event": "step", "step": 1, "loss": NaN}', "[" * 100_000,
                                   '{"event": "evaluation", "step": 1, "bits_per_byte": [1]}'])

@@ -45,6 +45,7 @@ def run(tmp_path):
     return tmp_path, models
 
 
+@pytest.mark.slow
 def test_each_moment_is_the_model_as_it_was(run):
     folder, models = run
     moments = list(timeline(folder, **ASKED))

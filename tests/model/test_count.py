@@ -42,6 +42,7 @@ def test_gpt3_counts_as_in_the_lecture():
     assert parameters.total_of_eight == 175_181_291_520
 
 
+@pytest.mark.slow
 @given(configs)
 def test_the_count_is_the_sum_over_the_decoders_parameters(config):
     with torch.device("meta"):

@@ -109,6 +109,7 @@ def test_without_positions_an_earlier_order_does_not_matter(small, random_model,
     torch.testing.assert_close(model(ids)[:, -1], model(shuffled)[:, -1], atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 500), st.integers(0, 500), st.integers(0, 500))
 def test_rotated_queries_and_keys_meet_by_their_distance_alone(first, second, shift):
     generator = torch.Generator().manual_seed(first)

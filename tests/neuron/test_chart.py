@@ -23,6 +23,7 @@ def texts(root):
         yield "".join(text.itertext()).replace("−", "-"), float(text.get("x", 0)), float(text.get("y", 0))
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(finite, finite), min_size=1, max_size=20))
 def test_a_dot_stands_where_its_numbers_are_on_the_axes(points):
     root = ET.fromstring(chart({}, dots={"a": points}, title="t", x="across", y="up"))

@@ -103,6 +103,7 @@ def test_held_out_accuracy_is_measured_when_asked_for_and_at_the_end():
     assert last.accuracy == by_hand
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["dense", "convolutional"])
 def test_every_network_learns_twenty_images_by_heart(kind):
     x, labels = examples(20)

@@ -90,6 +90,7 @@ def test_copies_of_an_image_are_never_on_both_sides(tmp_path):
     assert len(rows[0]) == 8 and len(rows[1]) == 2 and not rows[0] & rows[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "n", "held_out", "side"), [("mnist", 5000, 1000, 28), ("quick", 1797, 359, 8)])
 def test_the_packages_images_are_all_there(name, n, held_out, side):
     digits = load(name)
@@ -142,6 +143,7 @@ def test_a_damaged_gz_is_refused(tmp_path):
             read_idx(path, 3)
 
 
+@pytest.mark.slow
 def test_a_gz_that_unpacks_without_end_is_read_no_further_than_it_should_be(tmp_path):
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(idx(np.zeros((1, 8, 8), np.uint8)) + b"\0" * 50_000_000))

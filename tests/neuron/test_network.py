@@ -128,6 +128,7 @@ def test_the_gradient_of_a_batch_is_the_mean_over_its_examples():
     np.testing.assert_allclose(whole.costs, [one.cost for one in each])
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=20))
 def test_the_functions_keep_their_bounds_without_overflow(values):
     z = np.array(values)

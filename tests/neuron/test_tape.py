@@ -144,6 +144,7 @@ def test_a_constant_an_input_and_a_parameter_may_be_outputs():
     assert Tape(Value(4.0) * 2).forward().tolist() == [8.0]
 
 
+@pytest.mark.slow
 def test_a_long_chain():
     w = Value(1.0)
     y = w

@@ -59,6 +59,7 @@ def test_a_second_use_adds_to_what_the_first_one_brought():
     assert "∂y/∂a = what other uses brought + ∂y/∂y · a = 3 + 1 · 3 = 6" in said
 
 
+@pytest.mark.slow
 @given(expressions(), st.floats(-2, 2), st.floats(-2, 2))
 def test_the_last_gradient_of_each_name_is_what_backward_leaves_and_nothing_is_changed(function, a, b):
     x = Value(a, "a")

@@ -54,6 +54,7 @@ def test_functions_agree_with_torch_on_value_and_gradient(name, x):
     assert ours.grad == pytest.approx(theirs.grad.item(), rel=1e-12, abs=1e-15)
 
 
+@pytest.mark.slow
 @given(function=expressions(), a=st.floats(-2, 2), b=st.floats(-2, 2))
 def test_whole_expressions_agree_with_torch_also_where_a_node_is_used_again(function, a, b):
     ours, theirs = [Value(a), Value(b)], [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in (a, b)]
@@ -230,6 +231,7 @@ def test_the_published_example_of_micrograd():
     assert (f"{g.data:.4f}", f"{a.grad:.4f}", f"{b.grad:.4f}") == ("24.7041", "138.8338", "645.5773")
 
 
+@pytest.mark.slow
 @given(expressions(functions=["relu"], signs="+-*"), ordinary, ordinary)
 def test_micrograd_computes_the_same(function, a, b):
     engine = pytest.importorskip("micrograd.engine")
@@ -313,6 +315,7 @@ def test_a_graph_that_nobody_needs_is_gone_at_once_without_the_collector():
         gc.enable()
 
 
+@pytest.mark.slow
 @given(expressions(), ordinary, ordinary)
 def test_operands_come_before_results(function, a, b):
     y = function(Value(a), Value(b), method)

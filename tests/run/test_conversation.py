@@ -54,12 +54,14 @@ def test_what_was_said_before_is_read_again(tmp_path):
     assert first[1] != later[2]
 
 
+@pytest.mark.slow
 def test_a_conversation_past_the_context_forgets_its_beginning(tmp_path):
     path = a_model(tmp_path / "p.gguf", TEMPLATE)
     done = call(path, *SAME, said="long " * 200 + "\nand?\n")
     assert done.returncode == 0 and done.stdout.count("> ") == 3 and "saw the latest only" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", [None, "{{ messages }}", "<|im_start|>"])
 def test_a_file_that_holds_no_conversations_says_so(tmp_path, template):
     tokenizer = small_tokenizer()

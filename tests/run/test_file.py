@@ -71,6 +71,7 @@ def test_metadata_of_every_type_is_read_as_it_was_written(tmp_path):
     assert (read["a.numbers"], read["a.texts"]) == ((1, 2, 3), ["", "é"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("content", "says"), [
     (b"", "cannot read"),
     (b"GG", "is not a GGUF file"),
@@ -88,6 +89,7 @@ def test_a_foreign_file_gets_one_line_and_exit_code_2(tmp_path, content, says):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_missing_file_and_a_folder_get_one_line_and_exit_code_2(tmp_path):
     for path in (tmp_path / "none.gguf", tmp_path):
         done = call(path, "Once")
@@ -101,6 +103,7 @@ def open_all(path: Path) -> None:
         tokenizer.decode([token])
 
 
+@pytest.mark.slow
 def test_a_file_cut_anywhere_is_a_problem(small, tmp_path):
     whole = small.read_bytes()
     for size in np.random.default_rng(0).integers(0, len(whole) - 1, 30):

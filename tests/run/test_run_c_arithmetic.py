@@ -182,6 +182,7 @@ def test_a_batch_scores_bit_for_bit_as_its_texts_do_one_by_one(name, form, kerne
         np.testing.assert_array_equal(second[i], last)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=5), st.sampled_from([1, 2, 3, 7]))
 def test_how_a_text_is_cut_into_steps_and_how_many_threads_there_are_changes_no_bit(long, cuts, threads):

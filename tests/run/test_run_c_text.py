@@ -94,6 +94,7 @@ def test_text_becomes_the_tokenizers_ids(pair, text, parse_special):
     assert model.tokenize(text, parse_special=parse_special) == tokenizer.encode(text, parse_special=parse_special)
 
 
+@pytest.mark.slow
 def test_prose_becomes_the_tokenizers_ids(pair):
     tokenizer, model = pair
     text = "\n\n".join(topics.values())

@@ -53,6 +53,7 @@ def test_classes_hold_the_characters_that_unicode_says(name):
     assert ours.sub("", known) == regex.sub(CLASSES[name], "", known)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pre", PATTERNS)
 @settings(max_examples=150)
 @given(text=TEXT)
@@ -60,6 +61,7 @@ def test_text_is_cut_as_the_regex_package_cuts_it(pre, text):
     assert cut_here(text, pre) == cut(text, pre)
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(text=TEXT)
 def test_text_becomes_the_ids_that_the_tokenizers_package_gives(pair, text):

@@ -121,6 +121,7 @@ def test_a_cost_that_rises_above_that_of_a_guess_is_told():
         bench.burst(Settings(learning_rate=30, batch=10, epochs=100, cooldown=0), 500, FOR_EVER)
 
 
+@pytest.mark.slow
 def test_a_convolutional_network_descends_in_bursts_and_has_a_landscape_too():
     digits = Digits("blobs", blobs(100, 0, 8), blobs(50, 1, 8))
     bench = Bench(digits, Choice(convolution=True, seed=3))

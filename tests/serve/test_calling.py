@@ -22,6 +22,7 @@ def told(pieces, choice="auto", tools=(WEATHER,)):
     return "".join(text for text, _ in parts), [call for _, calls in parts for call in calls], parts
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, len(CALL) + 8), max_size=6))
 def test_however_it_is_cut_a_call_is_found_and_none_of_it_is_said(cuts):
     whole = "Let me look." + CALL
@@ -31,6 +32,7 @@ def test_however_it_is_cut_a_call_is_found_and_none_of_it_is_said(cuts):
     assert text == "Let me look."
 
 
+@pytest.mark.slow
 @given(st.text(alphabet="<tol_ca>x{} ", max_size=40), st.integers(0, 40))
 def test_what_is_no_call_is_said_as_it_is(whole, cut):
     text, calls, _ = told([whole[:cut], whole[cut:]])

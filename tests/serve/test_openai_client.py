@@ -59,6 +59,7 @@ def test_the_clients_own_accumulation_of_a_stream_agrees(client):
     assert final.choices[0].message.content == whole.choices[0].message.content
 
 
+@pytest.mark.slow
 def test_many_at_once_get_what_each_would_get_alone(server, client):
     def asked(seed):
         return {"model": "tiny", "messages": ASKED, "max_completion_tokens": 20, "seed": seed}

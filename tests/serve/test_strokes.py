@@ -41,10 +41,12 @@ def fits(picture):
     return max(sides(picture)) == 20 and np.all(np.abs(centre_of_mass(picture) - 14.5) <= 0.5 + EVEN)
 
 
+@pytest.mark.slow
 def test_mnists_images_keep_the_law_that_drawings_are_held_to(mnist):
     assert np.mean([fits(pixels.reshape(28, 28)) for pixels in mnist.pixels]) > 0.98
 
 
+@pytest.mark.slow
 @given(strokes)
 def test_a_drawing_keeps_it_too(drawing):
     assume(extent(drawing) > 0.15)
@@ -70,6 +72,7 @@ def test_where_and_how_large_one_draws_does_not_matter(drawing, scale, right, do
     assert np.allclose(here, there, atol=1e-6)
 
 
+@pytest.mark.slow
 @given(strokes)
 def test_the_way_of_the_pen_does_not_matter(drawing):
     backwards = [stroke[::-1] for stroke in drawing[::-1]]

@@ -55,6 +55,7 @@ def test_it_is_a_tokenizer_as_the_contract_says(tokenizer):
     assert isinstance(tokenizer, Tokenizer)
 
 
+@pytest.mark.slow
 @given(text=texts | st.text())
 @example(text=TEXT)
 def test_decode_undoes_encode_for_every_string(tokenizer, text):
@@ -69,6 +70,7 @@ def test_decode_bytes_undoes_encode_bytes_for_every_byte_string(tokenizer, raw):
     assert tokenizer.decode_bytes(tokenizer.encode_bytes(raw)) == raw
 
 
+@pytest.mark.slow
 @given(text=texts)
 def test_text_and_its_bytes_encode_alike(tokenizer, text):
     assert tokenizer.encode_bytes(text.encode()) == tokenizer.encode(text)
@@ -83,6 +85,7 @@ def test_encode_is_total_even_over_what_is_not_text(tokenizer, text):
     assert tokenizer.decode(tokenizer.encode(text)) == meant
 
 
+@pytest.mark.slow
 @given(text=texts)
 @example(text=TEXT)
 def test_the_ids_are_the_references(tokenizer, text):
@@ -106,12 +109,14 @@ def test_a_batch_larger_than_what_is_merged_together_loses_nothing(tokenizer, mo
     assert [ids.tolist() for ids in tokenizer.encode_batch(lines)] == [tokenizer.encode(line) for line in lines]
 
 
+@pytest.mark.slow
 @given(text=texts)
 def test_the_name_of_a_special_token_is_only_text_unless_asked(tokenizer, text):
     special = set(tokenizer.specials.values())
     assert not special & set(tokenizer.encode(text + "<|im_start|>" + text))
 
 
+@pytest.mark.slow
 @given(parts=st.lists(st.sampled_from(SPECIALS) | st.text("ab <|\n'", max_size=5), max_size=10))
 def test_asked_for_the_special_tokens_are_the_cuts_between_texts(tokenizer, parts):
     text = "".join(parts)
@@ -150,6 +155,7 @@ merge_lists = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc"))
 )
 
 
+@pytest.mark.slow
 @given(merges=merge_lists, words=st.lists(st.text("abc", min_size=1, max_size=30), max_size=8))
 def test_merges_in_any_order_give_what_the_reference_gives(merges, words):
     """Also where a merge uses what only a later one makes, as in vocabularies converted from other formats."""
@@ -171,6 +177,7 @@ def test_all_places_at_once_gives_what_one_after_the_other_gives(words):
     assert engine.apply(many)[: len(few)] == [engine.apply([word])[0] for word in few]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("letter", ["a", *(pytest.param(more, marks=pytest.mark.slow) for more in " \n日1")])
 def test_a_megabyte_of_one_letter_comes_back_and_nothing_in_it_could_still_be_merged(letter):
     tokenizer = train_bpe([TEXT] * 2, 400, "qwen2")

@@ -42,6 +42,7 @@ def test_the_names_are_llama_cpps():
     assert PATTERNS.keys() == LLAMA_CPP.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pre", PATTERNS)
 @given(text=texts)
 @example(text=TEXT)

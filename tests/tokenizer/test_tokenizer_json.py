@@ -28,6 +28,7 @@ def small():
     return train_bpe([TEXT], 300)
 
 
+@pytest.mark.slow
 @given(text=texts)
 @example(text=TEXT)
 @example(text=LETTERS)

@@ -60,6 +60,7 @@ def test_the_answers_and_their_end_marks_are_learned_and_nothing_else(template, 
     assert learned(one, example(one, TALK)) == f"hello{END}the hell{END}"
 
 
+@pytest.mark.slow
 def test_a_real_model_is_taught_in_its_own_template(smollm2):
     for talk in (TALK, TALK[1:]):
         found = example(smollm2, talk)
@@ -74,6 +75,7 @@ def test_calls_are_learned_and_results_are_not(smollm2):
         assert said.count(END) == 2
 
 
+@pytest.mark.slow
 @given(WORDS.map("".join), WORDS.map("".join))
 def test_what_is_read_is_what_a_chat_reads_whatever_people_write(question, answer):
     talk = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]

@@ -119,6 +119,7 @@ def test_parts_and_processes_average_to_the_loss_of_the_whole_step():
     assert sum(float(loss(each.at(1))) for each in shared) / 2 == pytest.approx(one, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_shortlist_of_all_tokens_gives_the_whole_loss_and_a_part_of_them_nearly():
     model, batch = decoder(), AnswerBatches(pack(examples([20] * 12), 24), 8).at(0)
     loss, counts = AnswerLoss(model), torch.arange(50.0)

@@ -30,6 +30,7 @@ def by_definition(rewards, values, gamma, decay):
     return [sum((gamma * decay) ** k * surprise[t + k] for k in range(n - t)) for t in range(n)]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(NUMBERS, NUMBERS, st.booleans()), min_size=1, max_size=12), st.floats(0, 1), st.floats(0, 1))
 @settings(max_examples=60, deadline=None)
 def test_advantages_are_the_sums_of_what_surprised_and_tools_words_are_passed_over(steps, gamma, decay):

@@ -81,6 +81,7 @@ def log_probs(theirs, ids, own):
     return log_p * own
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("beta", [0.1, 0.7])
 def test_dpo_is_trls(family, beta, pairs):

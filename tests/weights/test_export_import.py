@@ -40,6 +40,7 @@ def test_out_to_hugging_face_and_back_in_gives_the_same_file_and_a_run_file(mode
     assert (tmp_path / "back" / "parameters.gguf").read_bytes() == (model / "parameters.gguf").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_two_files_that_were_imported_run_by_themselves(model, capsys, tmp_path):
     run(capsys, "import", model / "parameters.gguf", "--out", tmp_path / "other")
     command = [sys.executable, "-I", "run.py", "parameters.gguf", "hello", "-n", "3", "--temperature", "0"]

@@ -33,6 +33,7 @@ def configs(draw):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(configs())
 def test_the_shapes_are_those_of_the_decoder(config):
     torch = pytest.importorskip("torch")

@@ -76,6 +76,7 @@ def test_rows_that_q8_0_cannot_cut_into_blocks_are_kept_in_bf16(tmp_path, tokeni
     assert types["blk.0.attn_q.weight"] == "BF16" and types["blk.0.ffn_down.weight"] == "Q8_0"
 
 
+@pytest.mark.slow
 @given(configs())
 def test_any_config_survives_the_file_and_names_itself_as_llama_cpp_would(tmp_path_factory, config):
     path = tmp_path_factory.getbasetemp() / "any.gguf"

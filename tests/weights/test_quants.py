@@ -41,6 +41,7 @@ def test_blocks_are_written_to_the_bit_as_the_gguf_package_writes_them(name):
     assert quantise(numbers, name).tobytes() == theirs.tobytes()
 
 
+@pytest.mark.slow
 @given(any_float)
 def test_bf16_rounds_to_the_nearest_even_like_torch_and_keeps_nan(numbers):
     torch = pytest.importorskip("torch")
