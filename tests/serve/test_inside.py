@@ -147,6 +147,65 @@ def test_what_is_near_is_near_by_the_cosine(http, paths):
     assert found["neighbours"][0]["id"] == int(np.argsort(cosines)[-2])
 
 
+def test_the_plane_is_that_of_numpys_singular_value_decomposition(http, paths):
+    E = load(paths["tiny"]).state["W_E"].astype(np.float64)
+    own = list(dict.fromkeys(one["id"] for one in post(http, "seen")["tokens"]))
+    found = post(http, "plane")
+    ids = [one["id"] for one in found["tokens"]]
+    assert ids[: len(found["near"])] == own and len(set(ids)) == len(ids) and found["directions"] == E.shape[1]
+    unit = E / np.linalg.norm(E, axis=1, keepdims=True)
+    for token, row, values in zip(own, found["near"], found["cosines"], strict=True):
+        assert [ids[at] for at in row] == np.argsort(-unit @ unit[token])[1 : 1 + len(row)].tolist()
+        assert values == pytest.approx(unit[[ids[at] for at in row]] @ unit[token], abs=1e-5)
+    rows = E[ids] - E[ids].mean(0)
+    U, S, _ = np.linalg.svd(rows, full_matrices=False)
+    points, expected = np.array(found["points"]), U[:, :2] * S[:2]
+    np.testing.assert_allclose(points * np.sign(points[0]), expected * np.sign(expected[0]), atol=1e-4)
+    assert found["share"] == pytest.approx((S[:2] ** 2).sum() / (rows**2).sum(), rel=1e-4)
+    assert 0 < found["chance"] < 1
+
+
+def test_of_a_long_text_fewer_neighbours_are_in_the_plane_and_of_one_token_there_are_enough(http):
+    long, short = post(http, "plane", text=" ".join("abcdefghijklmnopqrstuvwxyz")), post(http, "plane", text="a")
+    assert len(long["near"][0]) == 1 < len(short["near"][0]) == 5
+    assert len(long["tokens"]) <= 60 and len(short["tokens"]) >= 6
+
+
+def analogous(http, **body):
+    answer = http.post("/inside/analogous", json={"model": "tiny", **body})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_an_analogy_is_answered_ranked_and_counted_as_numpy_does_it(http, paths):
+    parameters = load(paths["tiny"])
+    E, encode = parameters.state["W_E"].astype(np.float64), parameters.tokenizer.encode
+    unit = E / np.linalg.norm(E, axis=1, keepdims=True)
+    found = analogous(http, pairs=[["a", "b"], [" the", "hello"]], c="c", d="dog")
+    a, b, the, hello, c, d = (encode(word)[0] for word in ("a", "b", " the", "hello", "c", "dog"))
+    assert [one["id"] for one in found["read"]] == [a, b, the, hello, c, d]
+    assert [one["tokens"] for one in found["read"]] == [1, 1, 1, 1, 1, 3]
+
+    def best(vector, out):
+        return [int(one) for one in np.argsort(-(unit @ vector)) if one not in out]
+
+    order = best(E[b] - E[a] + E[c], (a, b, c))
+    assert [one["id"] for one in found["answers"]] == order[:10] and found["of"] == len(order)
+    assert found["ranks"] == [order.index(d) + 1, best(E[c], (a, b, c)).index(d) + 1]
+    pairs = [(a, b), (the, hello), (c, d)]
+    asked = [(*one, *other) for one in pairs for other in pairs if one != other]
+    right = sum(best(E[q] - E[p] + E[r], (p, q, r))[0] == s for p, q, r, s in asked)
+    assert found["counts"]["holds"]["right"] == right and found["counts"]["holds"]["of"] == len(asked) == 6
+    low, high = found["counts"]["unrelated"]["interval"]
+    assert low <= found["counts"]["unrelated"]["right"] / 6 <= high
+
+
+def test_one_pair_and_no_answer_is_a_question_that_is_not_counted(http):
+    found = analogous(http, pairs=[["a", "b"]], c="c")
+    assert found["answers"] and found["ranks"] is None and found["counts"] is None
+    assert analogous(http, pairs=[["a", "b"]], c="c", d="a")["ranks"] is None  # it is left out of the answers
+
+
 def test_areas_hold_all_the_numbers_of_the_file(http, paths):
     for model, path in paths.items():
         parameters = load(path)
@@ -185,10 +244,24 @@ def test_a_model_that_is_looked_into_answers_as_ever(server):
     ("neurons", {"layer": 9}, 400, "no MLP in layer 9"),
     ("exciting", {"layer": 0, "neuron": 10**6}, 400, "no neuron 1000000"),
     ("near", {"token": 10**6}, 400, "not in the model's vocabulary"),
+    ("plane", {"text": "word " * CONTEXT}, 400, "this page shows 256 at most"),
+    ("plane", {"step": 3}, 404, "no checkpoint of step 3"),
 ])  # fmt: skip
 def test_what_cannot_be_is_told(http, path, body, status, said):
     found, message = refused(http, path, **body)
     assert found == status and said in message
+
+
+@pytest.mark.parametrize(("body", "said"), [
+    ({"pairs": [], "c": "c"}, "pairs"),
+    ({"pairs": [["a"]], "c": "c"}, "pairs"),
+    ({"pairs": [["a", ""]], "c": "c"}, "pairs"),
+    ({"pairs": [["a", "b"]] * 13, "c": "c"}, "pairs"),
+    ({"pairs": [["a", "b"]]}, "c"),
+])  # fmt: skip
+def test_what_is_no_analogy_is_told(http, body, said):
+    answer = http.post("/inside/analogous", json={"model": "tiny", **body})
+    assert answer.status_code == 400 and said in answer.json()["error"]["message"]
 
 
 def test_without_torch_the_page_says_what_is_missing_and_the_model_answers(models):
@@ -211,7 +284,7 @@ def test_models_of_every_form_can_be_looked_into(tmp_path, models):
             parts = sum(chain(*shares["heads"], shares["mlps"]))
             assert shares["embedding"] + parts + shares["rest"] == pytest.approx(shares["logit"], abs=1e-4)
             assert len(post(http, "patterns", name)) == seen["layers"] * seen["heads"] * len(seen["tokens"]) ** 2
-            assert post(http, "near", name, token=1)["neighbours"]
+            assert post(http, "near", name, token=1)["neighbours"] and post(http, "plane", name)["points"]
         status, message = refused(http, "neurons", model="attention-only", layer=0)
         assert status == 400 and "no MLP in layer 0" in message
 

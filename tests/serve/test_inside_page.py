@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+
+from twofold.tokenizer.train import train_bpe
 
 from .conftest import serving
 from .stand_in import PAGES
@@ -15,13 +19,13 @@ pytest.importorskip("torch")
 FOLDER = PAGES / "inside"
 ASK = """async ([path, body]) => await fetch(`/inside/${path}`, {
   method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) })"""
-SEEN = f"async (body) => (await ({ASK})(['seen', body])).json()"
+ANSWER = f"async (asked) => (await ({ASK})(asked)).json()"
 PATTERNS = f"async (body) => [...new Uint8Array(await (await ({ASK})(['patterns', body])).arrayBuffer())]"
 
 
 def test_the_page_is_small_and_asks_nobody_else():
     files = sorted(FOLDER.iterdir())
-    assert sum(path.stat().st_size for path in files) < 45_000
+    assert sum(path.stat().st_size for path in files) < 65_000
     for path in files:
         text = path.read_text("utf-8")
         assert not re.search(r"https?://", text), path
@@ -69,7 +73,7 @@ def tokens(page, n):
 
 
 def asked(page, **body):
-    shown = page.evaluate(SEEN, {"model": "tiny", "text": page.input_value("#inside-text"), **body})["next"]
+    shown = page.evaluate(ANSWER, ["seen", {"model": "tiny", "text": page.input_value("#inside-text"), **body}])["next"]
     return shown["now"][shown["temperatures"].index(1.0)]
 
 
@@ -168,6 +172,116 @@ def test_a_head_is_taken_from_another_text(visit):
 
 
 @for_browsers
+def test_the_map_is_walked_with_the_keyboard_and_its_tokens_are_chosen(visit):
+    page = visit()
+    page.fill("#inside-text", "hello the cat")
+    tokens(page, 7)
+    page.wait_for_selector(".analogies tbody tr")
+    plane = page.evaluate(ANSWER, ["plane", {"model": "tiny", "text": "hello the cat"}])
+    assert page.locator(".plane circle.own").count() == len(plane["near"])
+    assert page.locator(".plane circle.near").count() == len(plane["tokens"]) - len(plane["near"])
+    assert f"{100 * plane['share']:.1f} %" in page.inner_text(".plane .note >> nth=0")
+    places = page.eval_on_selector_all(
+        ".plane svg > circle", "all => all.map(({ cx, cy }) => [cx.baseVal.value, cy.baseVal.value])"
+    )
+    between = [np.linalg.norm(np.array(one)[:, None] - np.array(one), axis=-1) for one in (places, plane["points"])]
+    np.testing.assert_allclose(between[0] / between[0].max(), between[1] / between[1].max(), atol=1e-3)
+    assert page.inner_text(".plane .reading").startswith("t, of the text, at ")
+    page.locator(".plane svg").focus()
+    heard = set()
+    for key in ["ArrowLeft", "ArrowUp", "ArrowRight", "ArrowDown"] * 6:
+        page.keyboard.press(key)
+        heard.add(page.inner_text(".plane .reading").split(" at ")[0])
+    assert len(heard) > 4
+    at = page.locator(".plane circle.own").nth(1).bounding_box()
+    page.mouse.click(at["x"] + at["width"] / 2, at["y"] + at["height"] / 2)
+    page.wait_for_selector(".start .token[aria-pressed=true] >> text=hello")
+
+
+@for_browsers
+def test_an_analogy_is_asked_and_counted(visit):
+    page = visit()
+    page.wait_for_selector(".analogies tbody tr")
+    page.uncheck(".analogies input[type=checkbox]")
+    for name, word in zip(("First word", "Second word", "Third word", "Expected answer"), "abcd", strict=True):
+        page.get_by_role("textbox", name=name).fill(word)
+    page.fill("#inside-pairs", "e: f\nhello: good")
+    page.click(".analogies >> text=Ask")
+    page.wait_for_selector(".analogies >> text=12 questions: every two of 4 pairs")
+    found = page.evaluate(ANSWER, ["analogous", {
+        "model": "tiny", "pairs": [["a", "b"], ["e", "f"], ["hello", "good"]], "c": "c", "d": "d"}])  # fmt: skip
+    said = page.inner_text(".analogies [role=status]")
+    assert said.startswith(f"a is to b as c is to d: number {found['ranks'][0]} of {found['of']}. ")
+    assert page.locator(".analogies tbody td:nth-child(3)").all_inner_texts() == [
+        f"{found['counts'][kind]['right']} of 12" for kind in ("holds", "unrelated", "nearest")]  # fmt: skip
+    assert page.locator(".analogies li").count() == len(found["answers"])
+    assert "good as g" in page.inner_text(".analogies")
+    page.fill("#inside-pairs", "e f")
+    page.click(".analogies >> text=Ask")
+    page.wait_for_selector(".analogies .alarm >> text=is not a pair")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A model that was trained for 30 steps, with what it was after every tenth."""
+    from twofold.data.prepare import prepare
+
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "texts").mkdir()
+    for i in range(20):
+        words = [["hello", "the", "cat", "sat", "on", "a", "mat"][(i + j * (i % 5 + 1)) % 7] for j in range(400)]
+        (folder / "texts" / f"{i}.txt").write_text(" ".join(words), encoding="utf-8")
+    corpus = prepare([str(folder / "texts")], folder / "text")
+    learned = train_bpe((document.text for document in corpus.documents("train")), 270)
+    (folder / "tokenizer.json").write_text(learned.to_json(), encoding="utf-8")
+    sets = ["model.n_layers=1", "model.d_model=32", "model.n_heads=2", "train.batch=4", "train.context=32",
+            "train.bigram_steps=5", "machine.save_seconds=0", "machine.keep=9"]  # fmt: skip
+    command = [sys.executable, "-m", "twofold", "pretrain", "text", "--tokenizer", "tokenizer.json", "--out", "tiny",
+               "--steps", "30", "--threads", "1", "--dtype", "float32", "--no-compile"]  # fmt: skip
+    command += [word for one in sets for word in ("--set", one)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@for_browsers
+def test_the_slider_goes_through_a_runs_checkpoints(visit, run):
+    """Each is what the run's own file of that step holds, computed here; the last place is the finished model."""
+    import torch
+
+    from twofold.model.decoder import Decoder
+    from twofold.train.checkpoint import restore_model
+    from twofold.weights.parameters import load
+
+    parameters = load(run / "tiny" / "parameters.gguf")
+    places = sorted((run / "tiny" / "checkpoints").iterdir())
+    assert len(places) > 1
+    with serving(run) as running:
+        page = visit(running)
+        page.fill("#inside-text", "the cat sat")
+        page.wait_for_selector(".analogies tbody tr")
+        slider, seen = page.get_by_role("slider", name="The model in training"), []
+        assert slider.get_attribute("aria-valuetext") == "finished"
+        finished = chances(page)
+        slider.focus()
+        for place in reversed(places):
+            with page.expect_response("**/inside/attribution"):  # which is asked for when what comes next is drawn
+                page.keyboard.press("ArrowLeft")
+            assert slider.get_attribute("aria-valuetext") == f"after step {int(place.name)}"
+            model = Decoder(parameters.config)
+            restore_model(place, model)
+            ids = parameters.tokenizer.encode("the cat sat")
+            with torch.no_grad():
+                expected = model(torch.tensor([[parameters.tokenizer.bos_id, *ids]]))[0, -1].softmax(-1)
+            seen.append(chances(page))
+            assert seen[-1] == pytest.approx(expected.topk(len(seen[-1])).values.tolist(), abs=6e-4), place.name
+        assert seen[0] != seen[-1]
+        with page.expect_response("**/inside/attribution"):
+            page.keyboard.press("End")
+        assert chances(page) == finished
+
+
+@for_browsers
 def test_what_goes_wrong_is_told_and_what_was_seen_stays(visit):
     page = visit()
     page.fill("#inside-text", "word " * 400)
@@ -196,6 +310,8 @@ def test_depths_are_chosen_and_the_code_is_shown(visit):
     page.click(".stream .explain >> text=code")
     assert "def lens_of(" in page.inner_text(".stream .explain pre")
     assert "def attribution(" in page.inner_text(".shares .explain pre")
+    assert "def projection(" in page.inner_text(".plane .explain pre")
+    assert "def analogies(" in page.inner_text(".analogies .explain pre")
     page.click(".stream .explain >> text=mathematics")
     assert "W_U · norm(x_l)" in page.inner_text(".stream .explain")
 
@@ -211,6 +327,13 @@ def test_it_fits_and_can_be_used_by_name(visit, width, scheme):
     assert page.get_by_role("textbox", name="A text, as the model reads it").count() == 1
     assert page.get_by_role("button", name="Head 1.0", exact=True).count() == 1
     assert page.get_by_role("region", name="Who raised it").count() == 1
+    assert page.get_by_role("application", name="Tokens in the plane").count() == 1
+    page.wait_for_selector(".analogies tbody tr")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    drawn = page.locator(".plane svg").bounding_box()
+    for each in page.locator(".plane svg text").all():
+        box = each.bounding_box()
+        assert drawn["x"] - 1 <= box["x"] and box["x"] + box["width"] <= drawn["x"] + drawn["width"] + 1
 
 
 @for_browsers

@@ -78,6 +78,8 @@ INSIDE = (  # the same
     Route("/inside/neurons", inside.most_active, methods=["POST"]),
     Route("/inside/exciting", inside.exciting, methods=["POST"]),
     Route("/inside/near", inside.near, methods=["POST"]),
+    Route("/inside/plane", inside.plane, methods=["POST"]),
+    Route("/inside/analogous", inside.analogous, methods=["POST"]),
 )
 PAGES = (
     Route("/", pages.page, methods=["GET"]),

@@ -14,11 +14,14 @@ from twofold.model.count import count
 from twofold.serve.inside_models import MOST, steps_of
 from twofold.serve.receiving import read
 from twofold.serve.state import state_of
-from twofold.serve.wire_inside import Areas, Asked, Excited, Neuron, Pair, WhatThereIs, Word
+from twofold.serve.wire_inside import Analogy, Areas, Asked, Excited, Neuron, Pair, WhatThereIs, Word
 
-__all__ = ["about", "areas", "attribution", "exciting", "lens", "meeting", "most_active", "near", "patterns", "seen"]
+__all__ = [
+    "about", "analogous", "areas", "attribution", "exciting", "lens", "meeting", "most_active", "near", "patterns",
+    "plane", "seen",
+]  # fmt: skip
 
-Kind = TypeVar("Kind", Asked, Word)
+Kind = TypeVar("Kind", Asked, Word, Analogy)
 
 
 async def about(http: HTTPRequest) -> Response:
@@ -68,6 +71,14 @@ async def exciting(http: HTTPRequest) -> Response:
 
 async def near(http: HTTPRequest) -> Response:
     return JSONResponse(await _answer(http, Word, "near"))
+
+
+async def plane(http: HTTPRequest) -> Response:
+    return JSONResponse(await _answer(http, Asked, "plane"))
+
+
+async def analogous(http: HTTPRequest) -> Response:
+    return JSONResponse(await _answer(http, Analogy, "analogous"))
 
 
 async def _answer(http: HTTPRequest, kind: type[Kind], view: str) -> Any:

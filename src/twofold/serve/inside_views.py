@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from time import perf_counter
 
 import torch
@@ -25,10 +26,15 @@ from twofold.serve.problems import Problem
 from twofold.serve.reading import code
 from twofold.serve.shelf import Served
 from twofold.serve.wire_inside import (
+    Analogous,
+    Analogy,
     Asked,
     Chances,
+    Counted,
+    Counts,
     Excited,
     Excitement,
+    FirstOf,
     LensGrid,
     Met,
     MostActive,
@@ -37,17 +43,22 @@ from twofold.serve.wire_inside import (
     Neuron,
     Pair,
     Place,
+    Plane,
     Seen,
     Shares,
     Spelled,
     Word,
 )
 
-__all__ = ["attribution", "exciting", "lens", "meeting", "most_active", "near", "patterns", "seen", "sources"]
+__all__ = [
+    "analogous", "attribution", "exciting", "lens", "meeting", "most_active", "near", "patterns", "plane", "seen",
+    "sources",
+]  # fmt: skip
 
 TEMPERATURES = [round(0.05 * i, 2) for i in range(41)]
 SHOWN = 10  # tokens of a distribution
 BEFORE, AFTER = 8, 3  # tokens around one that excites
+AROUND, DRAWN = 5, 60  # tokens around each of the text's in the plane, where there is room; and with all of these
 
 
 def seen(inside: Inside, served: Served, asked: Asked) -> Seen:
@@ -140,13 +151,49 @@ def near(inside: Inside, served: Served, asked: Word) -> Near:
     return {"token": _spelled(served, [asked.token])[0], "neighbours": _named(served, found)}
 
 
+def plane(inside: Inside, served: Served, asked: Asked) -> Plane:
+    """The text's tokens and the nearest to each; and how much is seen of as many tokens that chance has drawn."""
+    own = list(dict.fromkeys(inside.ids(served, asked.text)))
+    with inside.lock:
+        model = inside.decoder(served, asked.step)
+        ids, cosines = embeddings.nearest(model, own, max(1, min(AROUND, DRAWN // len(own) - 1)))
+        them = list(dict.fromkeys([*own, *ids.flatten().tolist()]))
+        points, share = embeddings.projection(model, them)
+        drawn = torch.randperm(len(model.W_E), generator=torch.Generator().manual_seed(0))[: len(them)]
+        _, chance = embeddings.projection(model, drawn.tolist())
+    places = {one: at for at, one in enumerate(them)}
+    near = [[places[one] for one in row] for row in ids.tolist()]
+    return {"tokens": _spelled(served, them), "near": near, "cosines": cosines.tolist(), "points": points.tolist(),
+            "directions": model.config.d_model, "share": share, "chance": chance}  # fmt: skip
+
+
+def analogous(inside: Inside, served: Served, asked: Analogy) -> Analogous:
+    """The answers to a : b :: c : ?, and how often such a question is answered rightly in all these pairs."""
+    words = [*chain(*asked.pairs), asked.c, *([] if asked.d is None else [asked.d])]
+    ids = [served.engine.tokenizer.encode(word) for word in words]
+    firsts = [each[0] for each in ids]
+    pairs, (c, *expected) = list(zip(firsts[::2], firsts[1::2], strict=False)), firsts[2 * len(asked.pairs) :]
+    a, b = pairs[0]
+    with inside.lock:
+        model = inside.decoder(served, asked.step)
+        answers = embeddings.analogy(model, a, b, c, SHOWN)
+        ranks = [embeddings.ranks(model, a, b, c, d) for d in expected if d not in (a, b, c)]
+        found = embeddings.analogies(model, pairs) if len(pairs) > 1 else None
+    read: list[FirstOf] = [{**one, "tokens": len(each)}
+                           for one, each in zip(_spelled(served, firsts), ids, strict=True)]  # fmt: skip
+    return {"read": read, "answers": _named(served, answers), "of": len(model.W_E) - len({a, b, c}),
+            "ranks": ranks[0] if ranks else None, "counts": None if found is None else _counts(found)}  # fmt: skip
+
+
 def sources() -> dict[str, str]:
     """The functions that do it, as they run, by panel."""
     return {
         "next": code(Look.next), "lens": code(lens_of, logits_of, stream_places), "block": code(Block.forward),
         "heads": code(scores, attend), "pair": code(Look.meeting, _moved), "neurons": code(MLP.forward, Look.neurons),
         "shares": code(Look.attribution), "cut": code(ablated), "areas": code(count),
-        "near": code(embeddings.neighbours), "exciting": code(neurons.exciting),
+        "near": code(embeddings.neighbours, embeddings.nearest), "exciting": code(neurons.exciting),
+        "plane": code(embeddings.projection),
+        "analogies": code(embeddings.analogy, embeddings.ranks, embeddings.analogies),
     }  # fmt: skip
 
 
@@ -181,6 +228,13 @@ def _moved(now: Look, pair: Pair, value: Float[Tensor, " e"]) -> Float[Tensor, "
     e = now.model.config.d_head
     written = plain(block.attn.W_O)[:, pair.head * e : (pair.head + 1) * e] @ value
     return unembedding(now.model) @ written / now.record["ln_final.hook_scale"][0, pair.query]
+
+
+def _counts(found: embeddings.Analogies) -> Counts:
+    def counted(one: embeddings.Share) -> Counted:
+        return {"right": one.right, "of": one.of, "interval": one.interval}
+
+    return {"holds": counted(found.holds), "unrelated": counted(found.unrelated), "nearest": counted(found.nearest)}
 
 
 def _spelled(served: Served, ids: Sequence[int]) -> list[Spelled]:

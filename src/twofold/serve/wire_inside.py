@@ -10,11 +10,13 @@ from typing_extensions import TypedDict
 from twofold.serve.wire import Wire
 
 __all__ = [
-    "Areas", "Asked", "Chances", "Excited", "Excitement", "LensGrid", "Met", "MostActive", "Named", "Near", "Neuron",
-    "Pair", "Place", "Seen", "Shares", "Spelled", "WhatThereIs", "Word",
+    "Analogous", "Analogy", "Areas", "Asked", "Chances", "Counted", "Counts", "Excited", "Excitement", "FirstOf",
+    "LensGrid", "Met", "MostActive", "Named", "Near", "Neuron", "Pair", "Place", "Plane", "Seen", "Shares", "Spelled",
+    "WhatThereIs", "Word",
 ]  # fmt: skip
 
 Index = Annotated[int, Field(ge=0, lt=2**31)]
+Written = Annotated[str, Field(min_length=1, max_length=200)]
 Head = Annotated[list[Index], Field(min_length=2, max_length=2)]
 
 
@@ -50,6 +52,17 @@ class Word(Wire):
     model: str | None = None
     step: Index | None = None
     token: Index
+
+
+class Analogy(Wire):
+    """a is to b, the first pair, as c is to what? Of each word the first token counts."""
+
+    model: str | None = None
+    step: Index | None = None
+    pairs: list[Annotated[list[Written], Field(min_length=2, max_length=2)]] = Field(
+        min_length=1, max_length=12, description="Of one relation.")  # fmt: skip
+    c: Written
+    d: Written | None = Field(None, description="What is expected; with c, it is another pair.")
 
 
 class Spelled(TypedDict):
@@ -138,6 +151,46 @@ class Excitement(TypedDict):
 class Near(TypedDict):
     token: Spelled
     neighbours: list[Named]
+
+
+class Plane(TypedDict):
+    """Tokens where they differ most, those of the text first; `near` counts in `tokens`, a row for each of the text."""
+
+    tokens: list[Spelled]
+    near: list[list[int]]
+    cosines: list[list[float]]
+    points: list[list[float]]
+    directions: int
+    share: float  # of the variance that is seen
+    chance: float  # the same of as many tokens, drawn by chance
+
+
+class FirstOf(Spelled):
+    """A word, as its first token."""
+
+    tokens: int  # of the whole word
+
+
+class Counted(TypedDict):
+    right: int
+    of: int
+    interval: tuple[float, float]
+
+
+class Counts(TypedDict):
+    """How often analogies hold: with the pair's difference, with that of two drawn by chance, and with none."""
+
+    holds: Counted
+    unrelated: Counted
+    nearest: Counted
+
+
+class Analogous(TypedDict):
+    read: list[FirstOf]  # the pairs, c, and d where there is one
+    answers: list[Named]
+    of: int  # tokens that could be the answer
+    ranks: tuple[int, int] | None  # of d: with the difference, and by nearness to c alone
+    counts: Counts | None  # where there are two pairs
 
 
 class WhatThereIs(TypedDict):

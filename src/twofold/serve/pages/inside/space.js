@@ -1,8 +1,9 @@
-// Where the numbers of a model are, and what is near to a token in the space of embeddings.
+// The space of embeddings: what is near to a token, a map, analogies; and where the numbers of a model are.
 
-import { colour, signed } from "../digits/colours.js";
 import { figures, h, percent } from "../dom.js";
 import { spelled } from "../tokens.js";
+import { Analogies, ranked } from "./analogies.js";
+import { Plane } from "./plane.js";
 import { explanation } from "./words.js";
 
 export class Space {
@@ -13,14 +14,17 @@ export class Space {
     this.near = h("ol", { class: "near" });
     this.nearName = h("p", { class: "note" });
     this.words = [h("div"), h("div")];
+    this.parts = [this.plane, this.analogies] = [new Plane(page), new Analogies(page)];
     this.element = h("div", { class: "space" },
       h("section", { "aria-labelledby": "near-name" }, h("h2", { id: "near-name" }, "Near in the embedding"), this.nearName, this.near, this.words[0]),
+      this.plane.element, this.analogies.element,
       h("section", { "aria-labelledby": "areas-name" }, h("h2", { id: "areas-name" }, "Where the parameters are"), this.total, this.boxes, this.words[1]));
   }
 
   open(about) {
     this.words[0].replaceChildren(explanation("near", about));
     this.words[1].replaceChildren(explanation("areas", about));
+    this.parts.forEach((part) => part.open(about));
   }
 
   areas({ eight, rest, held, tied }) {
@@ -34,6 +38,10 @@ export class Space {
   }
 
   async show(seen) {
+    for (const show of [() => this.findNear(seen), () => this.plane.show(seen), () => this.analogies.show()]) if (!this.page.again) await show();
+  }
+
+  async findNear(seen) {
     const token = seen.tokens[seen.position], { page } = this, asked = JSON.stringify([page.asked.model, page.asked.step, token.id]);
     if (asked === this.asked) return;
     const found = await page.server.json("inside/near", { body: { model: page.asked.model, step: page.step, token: token.id }, signal: page.leaving.signal });
@@ -46,11 +54,7 @@ export class Space {
     const { found } = this;
     if (!found) return;
     this.nearName.textContent = `The nearest of all tokens to ${spelled(found.token.text, found.token.bytes)}, by the cosine of their embeddings: 1 is the same direction, 0 none in common.`;
-    this.near.replaceChildren(...found.neighbours.map(({ text, bytes, value }) => {
-      const bar = h("i");
-      bar.style.width = `${100 * Math.max(0, value)}%`;
-      bar.style.background = colour("signed", 1);
-      return h("li", {}, h("span", {}, spelled(text, bytes)), h("span", { class: "track" }, bar), h("span", { class: "figures note" }, signed(value, false)));
-    }));
+    this.near.replaceChildren(...ranked(found.neighbours));
+    this.parts.forEach((part) => part.draw());
   }
 }
