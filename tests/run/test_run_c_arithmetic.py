@@ -38,7 +38,7 @@ def library(kernel: str) -> Path | None:
         return None
     if kernel not in LAST_KERNEL:
         target = Path(mkdtemp(prefix="twofold-kernel-")) / f"{kernel}.so"
-        LAST_KERNEL[kernel] = build(SOURCE, target, "-O2", "-shared", "-fPIC", *KERNELS[kernel])
+        LAST_KERNEL[kernel] = build(SOURCE, target, "-O1", "-shared", "-fPIC", *KERNELS[kernel])
     return LAST_KERNEL[kernel]
 
 

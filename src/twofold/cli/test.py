@@ -61,6 +61,6 @@ def _pytest(root: Path, quick: bool, arguments: list[str]) -> bool:
     workers = min(os.cpu_count() or 1, MOST_WORKERS)
     command = [sys.executable, "-m", "pytest", "-q", *(["-m", "not slow", "--first-cases"] if quick else [])]
     if workers > 1 and not arguments:
-        command += ["-n", str(workers), "--dist", "loadfile"]
+        command += ["-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run([*command, *arguments], cwd=root, env=environment).returncode == 0

@@ -23,7 +23,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
 from typing import Any
 
 from twofold.contracts import Tokenizer
@@ -106,9 +105,19 @@ def _turns(tokenizer: Tokenizer, messages: Sequence[Message]) -> Iterator[tuple[
     start, end, after = tokenizer.specials[START], tokenizer.specials[END], tokenizer.encode("\n")
     for role, said in map(_parts, messages):
         inside = tokenizer.encode(role + "\n" + said)
-        begins = accumulate((len(tokenizer.decode_bytes([i])) for i in inside), initial=0)
-        own = [role == "assistant" and at > len(role) for at, _ in zip(begins, inside, strict=False)]
+        said_from = _behind(tokenizer, inside, len("assistant\n")) if role == "assistant" else len(inside)
+        own = [False] * said_from + [True] * (len(inside) - said_from)
         yield [start, *inside, end, *after], [False, *own, role == "assistant", *[False] * len(after)]
+
+
+def _behind(tokenizer: Tokenizer, ids: Sequence[int], n: int) -> int:
+    """The place of the first token that begins at byte n or later."""
+    at = 0
+    for place, one in enumerate(ids):
+        if at >= n:
+            return place
+        at += len(tokenizer.decode_bytes([one]))
+    return len(ids)
 
 
 def _parts(message: Message) -> tuple[str, str]:
