@@ -1,11 +1,11 @@
 """LoRA on a real model: tokens a second and memory, against peft + transformers with the same setting.
 
-    python benchmarks/finetuning.py [--rank 8 --context 256 --batch 4 --parts 2 --rounds 5 --threads 2 --compile]
+    python benchmarks/finetuning.py [--rank 8 --context 256 --batch 4 --parts 2 --rounds 5 --threads 2 --no-compile]
 
 SmolLM2-135M-Instruct, additions of the same rank to every matrix of the blocks, AdamW, bfloat16 by default.
 Contenders, each in a process of its own so that its memory is its own, taking turns, one step a turn:
 
-    ours     the conversations packed into rows, as `twofold finetune` packs them; answers alone are scored
+    ours     the conversations packed into rows and compiled, as `twofold finetune` does it; answers alone are scored
     packed   peft + transformers on the same packed rows and positions (each conversation alone: its masks)
     padded   peft + transformers as it comes: one conversation a row, padded to the longest, of the same count
 
@@ -170,7 +170,7 @@ def main() -> None:
     for name, default in defaults.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--dtype", default="bfloat16")
-    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True, help="ours alone")
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
@@ -178,7 +178,7 @@ def main() -> None:
         serve(args.contender, args)
         return
     own = [value for name in [*defaults, "dtype"] for value in (f"--{name}", str(getattr(args, name)))]
-    own += ["--compile"] if args.compile else []
+    own += ["--compile" if args.compile else "--no-compile"]
     environment = {**os.environ, "OMP_NUM_THREADS": str(args.threads)}
     processes = {
         name: subprocess.Popen([sys.executable, __file__, "--contender", name, *own], stdin=subprocess.PIPE,

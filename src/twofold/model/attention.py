@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from twofold.model.config import ModelConfig
-from twofold.model.linear import linear
+from twofold.model.linear import linear, together
 from twofold.model.norm import make_norm
 from twofold.model.positions import rotate
 from twofold.model.tap import ON_REQUEST, Tap, by_position, untouched
@@ -32,11 +32,11 @@ def attend(
     visible: Bool[Tensor, "b 1 q k"] | None = None,
 ) -> Float[Tensor, "b h q e"]:
     """Causal attention, in which the last query stands at the last key; or to what is `visible`."""
-    if visible is not None:
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=visible)
     offset = k.shape[-2] - q.shape[-2]
     if torch.compiler.is_compiling() and q.device.type == "cpu" and 0 == offset < q.shape[-2] <= _SHORT:
-        return _attend_in_bands(q, k, v)
+        return _attend_in_bands(q, k, v, visible)
+    if visible is not None:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=visible)
     if q.shape[-2] == 1:
         return F.scaled_dot_product_attention(q, k, v)
     if offset == 0:
@@ -58,14 +58,16 @@ def scores(
 
 
 def _attend_in_bands(
-    q: Float[Tensor, "b h s e"], k: Float[Tensor, "b h s e"], v: Float[Tensor, "b h s e"]
+    q: Float[Tensor, "b h s e"], k: Float[Tensor, "b h s e"], v: Float[Tensor, "b h s e"],
+    visible: Bool[Tensor, "b 1 s s"] | None = None,
 ) -> Float[Tensor, "b h s e"]:
     """Two bands of queries, each with only the keys it can see: compiled, it takes 0.6 of the fused kernel's time."""
     s = q.shape[-2]
     edges = sorted({0, s // 2, s})
     bands = []
     for low, high in pairwise(edges):
-        pattern = scores(q[..., low:high, :], k[..., :high, :]).softmax(-1)
+        seen = None if visible is None else visible[..., low:high, :high]
+        pattern = scores(q[..., low:high, :], k[..., :high, :], seen).softmax(-1)
         bands.append(pattern.to(q.dtype) @ v[..., :high, :])
     return torch.cat(bands, dim=-2)
 
@@ -122,8 +124,8 @@ class Attention(nn.Module):
         bias = torch.cat(biases).to(x.dtype) if biases else None
         watch = self.tap
         tap = watch or untouched
-        heads = linear(x, (self.W_Q, self.W_K, self.W_V), bias).view(b, s, -1, self.d_head)
-        q, k, v = heads.split((self.n_heads, self.n_kv_heads, self.n_kv_heads), dim=2)
+        q, k, v = (part.unflatten(-1, (-1, self.d_head))
+                   for part in together(x, (self.W_Q, self.W_K, self.W_V), bias))  # fmt: skip
         q, k, v = tap("hook_q", q), tap("hook_k", k), tap("hook_v", v)
         if self.q_norm is not None and self.k_norm is not None:
             q, k = self.q_norm(q), self.k_norm(k)
@@ -140,7 +142,7 @@ class Attention(nn.Module):
             k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
         z = attend(q, k, v, visible) if watch is None else _attend_watched(watch, q, k, v, visible)
         z = tap("hook_z", by_position(z))
-        out = linear(z.reshape(b, s, -1), (self.W_O,), None if self.b_O is None else self.b_O.to(x.dtype))
+        out = linear(z.reshape(b, s, -1), self.W_O, None if self.b_O is None else self.b_O.to(x.dtype))
         return out if watch is None or not watch.wants(ON_REQUEST) else self._by_head(watch, z, out)
 
     def _by_head(
@@ -148,7 +150,7 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "b s d"]:
         """`out`, or, where what single heads write was changed, the sum of that."""
         alone = torch.eye(self.n_heads, dtype=z.dtype, device=z.device)[:, :, None] * z[:, :, None]
-        each = linear(alone.flatten(-2), (self.W_O,))  # [b, s, h, d]
+        each = linear(alone.flatten(-2), self.W_O)  # [b, s, h, d]
         given = tap(ON_REQUEST, each)
         if given is each:
             return out

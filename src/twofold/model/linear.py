@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["LowRank", "linear"]
+__all__ = ["LowRank", "linear", "together"]
 
 
 class LowRank(nn.Module):
@@ -30,16 +30,37 @@ class LowRank(nn.Module):
 
 
 def linear(
-    x: Float[Tensor, "*b s i"], weights: Sequence[Tensor | LowRank], bias: Float[Tensor, " o"] | None = None
+    x: Float[Tensor, "*b s i"], weight: Tensor | LowRank, bias: Float[Tensor, " o"] | None = None
 ) -> Float[Tensor, "*b s o"]:
-    """x by `weights` that stand on one another, as one product, in the dtype of x."""
-    matrices = [weight.W if isinstance(weight, LowRank) else weight for weight in weights]
-    y = F.linear(x, (torch.cat(matrices) if len(matrices) > 1 else matrices[0]).to(x.dtype), bias)
-    added = [weight for weight in weights if isinstance(weight, LowRank)]
-    if not added:
-        return y
-    narrow = F.linear(x, torch.cat([one.A for one in added]).to(x.dtype)).split([len(one.A) for one in added], -1)
-    wide = iter([F.linear(z, (one.scale * one.B).to(x.dtype)) for z, one in zip(narrow, added, strict=True)])
-    parts = [next(wide) if isinstance(weight, LowRank) else y.new_zeros(*y.shape[:-1], len(weight))
-             for weight in weights]  # fmt: skip
-    return y + (torch.cat(parts, -1) if len(parts) > 1 else parts[0])
+    """x by one weight, in the dtype of x."""
+    return together(x, (weight,), bias)[0]
+
+
+def together(
+    x: Float[Tensor, "*b s i"], weights: Sequence[Tensor | LowRank], bias: Float[Tensor, " o"] | None = None
+) -> tuple[Float[Tensor, "*b s _"], ...]:
+    """x by each of `weights`, in the dtype of x; what learns is one product. `bias` is that of all, one behind the other.
+
+    A frozen matrix is a product of its own: to put them behind one another would be to copy all of them at every step.
+    """
+    if not any(isinstance(weight, LowRank) for weight in weights):
+        matrix = torch.cat(list(weights)) if len(weights) > 1 else weights[0]
+        return F.linear(x, matrix.to(x.dtype), bias).split([len(weight) for weight in weights], -1)
+    biases = iter([None] * len(weights) if bias is None else bias.split([_rows(weight) for weight in weights]))
+    flat = x.flatten(0, -2)
+    additions = [weight for weight in weights if isinstance(weight, LowRank)]
+    narrow = iter(F.linear(flat, torch.cat([one.A for one in additions]).to(x.dtype)).split(
+        [len(one.A) for one in additions], -1))  # fmt: skip
+    found = []
+    for weight in weights:
+        if isinstance(weight, LowRank):
+            y = F.linear(flat, weight.W.to(x.dtype), next(biases))
+            y = y.addmm_(next(narrow), (weight.scale * weight.B.mT).to(x.dtype))
+        else:
+            y = F.linear(flat, weight.to(x.dtype), next(biases))
+        found.append(y.unflatten(0, x.shape[:-1]))
+    return tuple(found)
+
+
+def _rows(weight: Tensor | LowRank) -> int:
+    return len(weight.W) if isinstance(weight, LowRank) else len(weight)

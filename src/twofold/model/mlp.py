@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from twofold.model.config import ModelConfig
-from twofold.model.linear import linear
+from twofold.model.linear import linear, together
 from twofold.model.tap import Tap, untouched
 
 __all__ = ["MLP"]
@@ -38,10 +38,10 @@ class MLP(nn.Module):
         b_in = None if self.b_in is None else self.b_in.to(x.dtype)
         b_out = None if self.b_out is None else self.b_out.to(x.dtype)
         if self.W_gate is not None:
-            gate, up = linear(x, (self.W_gate, self.W_in)).chunk(2, dim=-1)
+            gate, up = together(x, (self.W_gate, self.W_in))
             gate, up = tap("hook_pre", gate), tap("hook_pre_linear", up)
             hidden = F.silu(gate) * (up if b_in is None else up + b_in)
         else:
-            hidden = tap("hook_pre", linear(x, (self.W_in,), b_in))
+            hidden = tap("hook_pre", linear(x, self.W_in, b_in))
             hidden = F.gelu(hidden, approximate="tanh") if self.kind == "gelu" else F.relu(hidden).square()
-        return linear(tap("hook_post", hidden), (self.W_out,), b_out)
+        return linear(tap("hook_post", hidden), self.W_out, b_out)

@@ -36,7 +36,8 @@ def surprise(
 
 
 def _scored(hidden: Tensor, W_U: Tensor, targets: Tensor, temperature: float) -> Tensor:
-    return F.cross_entropy(F.linear(hidden, W_U.to(hidden.dtype)).float() / temperature, targets, reduction="none")
+    logits = F.linear(hidden, W_U.to(hidden.dtype)).float()
+    return F.cross_entropy(logits if temperature == 1 else logits / temperature, targets, reduction="none")
 
 
 class AnswerLoss:
