@@ -126,3 +126,19 @@ def test_a_template_without_calls_is_told_of_the_tools_in_the_system_message(eng
     answer(service, ASK, [calculator])
     assert service.read[0].startswith("<|im_start|>system\nYou may call functions")
     assert '"name":"calculator"' in service.read[0] and CALL in service.read[1]
+
+
+def test_a_conversation_that_outgrows_its_context_forgets_its_oldest_turns_or_says_so(engine):
+    turns = [{"role": role, "content": f"{role} {i} " + "word " * 120}
+             for i in range(12) for role in ("user", "assistant")]  # fmt: skip
+    asked = [{"role": "system", "content": "Be brief."}, *turns, {"role": "user", "content": "And now?"}]
+    with pytest.raises(ConfigError, match="model's context is 4096; begin anew, or let the model forget"):
+        answer(Script(engine, "Yes."), asked, [])
+    service = Script(engine, "Yes.")
+    trace = answer(service, asked, [], forget=True)
+    prompt = service.read[0]
+    assert trace.text == "Yes." and 0 < trace.forgotten < len(turns) and trace.forgotten % 2 == 0
+    assert prompt.startswith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nuser ")
+    assert f"assistant {11} " in prompt and "user 0 " not in prompt
+    assert len(engine.tokenizer.encode(prompt)) <= 3072 + 200  # as text, markers are several tokens
+    assert answer(Script(engine, "Yes."), asked[-2:], [], forget=True).forgotten == 0

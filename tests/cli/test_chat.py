@@ -438,3 +438,14 @@ def test_a_file_that_holds_something_else_is_refused_before_the_chat_begins(mode
     (tmp_path / "mine").write_text("dear diary\n")
     code, out, err = run(models["chat"], "--labels", str(tmp_path / "mine"), said="Hello\n")
     assert code == 2 and out == "" and "no label" in err
+
+
+def test_where_the_context_is_full_the_oldest_turns_are_forgotten_by_choice(models):
+    said = "".join(f"{'word ' * 20}{i}\n" for i in range(4))
+    *_, refused = run(models["chat"], "-n", "4", said=said)
+    assert "the model's context is 256; begin anew, or let the model forget" in refused
+    for begun, given in ((said, ("--forget",)), ("/forget\n" + said, ())):
+        code, _, told = run(models["chat"], "-n", "4", *given, said=begun)
+        assert code == 0 and "the model's context" not in told
+        assert "without the first 2 messages, for which there was no room" in told
+    assert "it is /forget or /forget off" in run(models["chat"], said="/forget it\n")[2]

@@ -100,6 +100,16 @@ def test_past_the_context_is_an_error_or_slides_by_choice(http):
     assert http.post("/v1/completions", json={**asked, "overflow": "slide"}).status_code == 200
 
 
+@pytest.mark.parametrize("tools", [{}, {"tools": [{"type": "calculator"}]}])
+def test_a_conversation_that_outgrows_the_context_is_an_error_or_forgets_its_oldest_turns(http, tools):
+    turns = [{"role": role, "content": "the" * 40} for _ in range(8) for role in ("user", "assistant")]
+    asked = {"model": "tiny", "messages": [*turns, {"role": "user", "content": "hello"}], "max_tokens": 2, **tools}
+    refused = http.post("/v1/chat/completions", json=asked)
+    assert refused.status_code == 400 and refused.json()["error"]["code"] == "context_length_exceeded"
+    answered = http.post("/v1/chat/completions", json={**asked, "overflow": "slide"})
+    assert answered.status_code == 200 and 100 < answered.json()["usage"]["prompt_tokens"] <= 384
+
+
 @pytest.mark.parametrize(("form", "fits"), [
     ({"type": "regex", "pattern": "[ab]{3}"}, lambda text: len(text) == 3 and set(text) <= {"a", "b"}),
     ({"type": "choice", "choices": ["yes", "no"]}, lambda text: text in ("yes", "no")),

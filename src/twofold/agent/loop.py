@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from twofold.agent.memory import heard, recent
 from twofold.agent.tool import Outcome, Tool
 from twofold.contracts import Sampling, Token
 from twofold.engine.conversation import turn_ends
@@ -20,8 +21,9 @@ from twofold.engine.request import Request, Usage
 from twofold.engine.service import Service
 from twofold.engine.tool_calls import CLOSE, ToolCall, call_begins, tool_calls
 from twofold.engine.tool_prompt import tool_prompt
+from twofold.errors import ConfigError
 
-__all__ = ["Step", "Trace", "answer", "called", "introduced", "taught"]
+__all__ = ["Step", "Trace", "answer", "called", "introduced", "remembered", "taught"]
 
 ROOM = 2048  # tokens of context, below which examples would leave too little of it
 
@@ -54,6 +56,7 @@ class Trace:
     """An answer as it comes about: its calls in order, then `text`, which is what it says in the end.
 
     `finish` is "stop", "length", "calls" (it wanted still more of them), or "stopped" while it is not at its end.
+    `forgotten` messages at the beginning of the conversation were left out.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -61,6 +64,7 @@ class Trace:
     finish: str = "stopped"
     tokens: list[Token] = field(default_factory=list)
     usages: list[Usage] = field(default_factory=list)
+    forgotten: int = 0
 
     def messages(self) -> list[Message]:
         """What the answer adds to the conversation."""
@@ -71,20 +75,26 @@ class Trace:
 def answer(
     service: Service, messages: Sequence[Mapping[str, Any]], tools: Sequence[Tool], *, n: int = 512,
     sampling: Sampling | None = None, calls: int = 8, show: Callable[[str], object] = lambda text: None,
-    tell: Callable[[Step], object] = lambda step: None, trace: Trace | None = None,
+    tell: Callable[[Step], object] = lambda step: None, trace: Trace | None = None, forget: bool = False,
 ) -> Trace:
     """Answer the last of `messages`, with at most `n` tokens a stretch and at most `calls` calls.
 
     `show` is given the text as it comes, without the calls; `tell` each call with its result. A `trace` that is given
-    is filled as the answer comes, so that it holds what there is after KeyboardInterrupt. Raises ConfigError for
+    is filled as the answer comes, so that it holds what there is after KeyboardInterrupt. With `forget` the oldest
+    turns are left out where the conversation takes more than three quarters of the context. Raises ConfigError for
     messages that the model does not take, or that have become longer than its context.
     """
     trace = trace if trace is not None else Trace()
     known = {tool.name: tool for tool in tools}
-    told, begun = introduced(service.engine, messages, tools)
+    kept = remembered(service.engine, messages, tools) if forget else messages
+    trace.forgotten = len(messages) - len(kept)
+    told, begun = introduced(service.engine, kept, tools)
     while True:
         so_far = [*begun, *(message for step in trace.steps for message in step.messages())]
         prompt = tool_prompt(service.engine, so_far, told)
+        if len(prompt) > service.engine.context and sum(one["role"] == "user" for one in kept) > 1:
+            raise ConfigError(f"the conversation is {len(prompt)} tokens long and the model's context is "
+                              f"{service.engine.context}; begin anew, or let the model forget the oldest turns")
         said, call = _stretch(service, prompt, n, sampling or Sampling(), show, trace, bool(tools))
         if call is None or len(trace.steps) >= calls:
             trace.finish = "calls" if call else trace.finish
@@ -113,6 +123,17 @@ def introduced(
     at = 1 if messages and messages[0]["role"] == "system" else 0
     new = [tool for tool in tools if tool.name not in (engine.tools or ())]
     return told, [*messages[:at], *(one for tool in new for one in tool.examples), *messages[at:]]
+
+
+def remembered(
+    engine: Engine, messages: Sequence[Mapping[str, Any]], tools: Sequence[Tool]
+) -> list[Mapping[str, Any]]:
+    """The conversation without the oldest turns, where all of them would take too much of the context."""
+    def length(some: list[Mapping[str, Any]]) -> int:
+        told, begun = introduced(engine, some, tools)
+        return len(tool_prompt(engine, begun, told))
+
+    return recent(messages, length, heard(engine.context))
 
 
 def _stretch(

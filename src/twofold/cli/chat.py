@@ -29,6 +29,7 @@ COMMANDS = {
     "retry": "another answer to the last question",
     "undo": "take the last question and its answer back",
     "new": "begin anew",
+    "forget": "where the context is full, leave out the oldest turns; off: no longer",
     "flag": "good or bad: what you think of the last answer; kept in the file of --labels",
     "correct": "TEXT: what the last answer should have been; kept, and gone on from",
     "save": "FILE: keep the conversation, for /load and for the chat page",
@@ -57,6 +58,8 @@ def chat(
         help="Keep tokens at least this many times as likely as the likeliest.")] = 0.05,
     repeat: Annotated[float, typer.Option(help="Above 1, what was written of late becomes less likely.")] = 1.0,
     seed: Annotated[int | None, typer.Option(help="Which of the possible answers; without, another each time.")] = None,
+    forget: Annotated[bool, typer.Option(
+        "--forget", help="Where the context is full, leave out the oldest turns and go on.")] = False,
     load: Annotated[Path | None, typer.Option(help="Go on from a conversation that /save or the page wrote.")] = None,
     tools: Annotated[str, typer.Option(
         metavar="NAMES", help="What the model may call: calculator, none, or auto for what it was taught.")] = "auto",
@@ -104,7 +107,7 @@ def chat(
         temperature = sampling.temperature if engine.tools is None else 0.0
     sampling = replace(sampling, temperature=temperature)
     with Service(engine, slots=1) as service:
-        talk = Talk(engine, service, sampling, n, seed, system)
+        talk = Talk(engine, service, sampling, n, seed, system, forget=forget)
         if load:
             talk.load(load)
         if labels:
@@ -212,6 +215,11 @@ def _obey(talk: Talk, said: str) -> bool:
     elif name == "new":
         talk.turns.clear()
         _tell("a new conversation")
+    elif name == "forget":
+        if rest not in ("", "off"):
+            raise ConfigError(f"it is /forget or /forget off, not /forget {rest:.40}")
+        talk.forget = not rest
+        _tell("the oldest turns are left out where the context is full" if talk.forget else "nothing is left out")
     elif name in ("flag", "correct"):
         _judge(talk, name, rest)
     elif name in ("save", "load"):
@@ -256,8 +264,9 @@ def _answered(talk: Talk, answer: Answer) -> None:
         answer.first and f"the first after {answer.first:.2f} s",
         f"read {read} of {usage.prompt_tokens} tokens" if usage.cached_tokens else f"read {read} tokens",
         f"stopped at -n {talk.most}" if answer.finish == "length" and usage.completion_tokens >= talk.most
-        else "the context is full: /undo or /new" if answer.finish == "length"
+        else "the context is full" + ("" if talk.forget else ": /forget, /undo or /new") if answer.finish == "length"
         else "it wanted more calls than it may make" if answer.finish == "calls" else "",
+        answer.forgotten and f"without the first {answer.forgotten} messages, for which there was no room",
     ]  # fmt: skip
     _tell(", ".join(part for part in parts if part))
 
@@ -279,6 +288,7 @@ def _figures(talk: Talk, question: str) -> dict[str, Any]:
         ],
         "prompt_tokens": answer.usage.prompt_tokens,
         "cached_tokens": answer.usage.cached_tokens,
+        "forgotten_messages": answer.forgotten,
         "time_to_first_token": answer.first,
         "tokens_per_second": answer.rate,
         "seed": answer.seed,

@@ -51,7 +51,10 @@ class Turn:
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What came, and how: `first` is the seconds until the first token, `rate` the tokens a second from then on."""
+    """What came, and how: `first` is the seconds until the first token, `rate` the tokens a second from then on.
+
+    `forgotten` messages at the beginning of the conversation were not read.
+    """
 
     text: str
     tokens: tuple[Token, ...]
@@ -61,13 +64,14 @@ class Answer:
     first: float | None
     rate: float | None
     steps: tuple[Step, ...] = ()
+    forgotten: int = 0
 
 
 @dataclasses.dataclass
 class Talk:
     """`seed` None takes another one for each answer; a number counts up with them. `tell` is given each call.
 
-    `labels` keeps what `by` says of answers.
+    `labels` keeps what `by` says of answers. With `forget` the oldest turns are not read where the context is full.
     """
 
     engine: Engine
@@ -82,6 +86,7 @@ class Talk:
     tell: Callable[[Step], object] = lambda step: None
     labels: LabelFile | None = None
     by: str = ""
+    forget: bool = False
 
     @property
     def chats(self) -> bool:
@@ -199,7 +204,7 @@ class Talk:
         messages = [{"role": "system", "content": self.system}] * bool(self.system) + said
         try:
             answer(self.service, messages, self.tools, n=self.most, sampling=sampling, show=show,
-                   tell=self.tell, trace=trace)  # fmt: skip
+                   tell=self.tell, trace=trace, forget=self.forget)  # fmt: skip
         finally:
             if trace.text or trace.steps or trace.finish != "stopped":
                 *calls, last = trace.messages()
@@ -209,7 +214,7 @@ class Talk:
         return Answer(trace.text, tuple(trace.tokens), trace.finish,
                       dataclasses.replace(trace.usages[-1], completion_tokens=written), sampling.seed,
                       first.waited_seconds + first.prompt_seconds, written / spent if spent else None,
-                      tuple(trace.steps))  # fmt: skip
+                      tuple(trace.steps), trace.forgotten)  # fmt: skip
 
     # The file --------------------------------------------------------------------------------------------------------
 

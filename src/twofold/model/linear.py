@@ -39,28 +39,29 @@ def linear(
 def together(
     x: Float[Tensor, "*b s i"], weights: Sequence[Tensor | LowRank], bias: Float[Tensor, " o"] | None = None
 ) -> tuple[Float[Tensor, "*b s _"], ...]:
-    """x by each of `weights`, in the dtype of x; what learns is one product. `bias` is that of all, one behind the other.
+    """x by each of `weights`, in the dtype of x; what learns is one product. `bias` is that of all, in their order.
 
     A frozen matrix is a product of its own: to put them behind one another would be to copy all of them at every step.
     """
-    if not any(isinstance(weight, LowRank) for weight in weights):
-        matrix = torch.cat(list(weights)) if len(weights) > 1 else weights[0]
-        return F.linear(x, matrix.to(x.dtype), bias).split([len(weight) for weight in weights], -1)
-    biases = iter([None] * len(weights) if bias is None else bias.split([_rows(weight) for weight in weights]))
-    flat = x.flatten(0, -2)
-    additions = [weight for weight in weights if isinstance(weight, LowRank)]
-    narrow = iter(F.linear(flat, torch.cat([one.A for one in additions]).to(x.dtype)).split(
-        [len(one.A) for one in additions], -1))  # fmt: skip
-    found = []
-    for weight in weights:
+    plain = [weight for weight in weights if not isinstance(weight, LowRank)]
+    if len(plain) == len(weights):
+        matrix = torch.cat(plain) if len(plain) > 1 else plain[0]
+        return F.linear(x, matrix.to(x.dtype), bias).split([len(one) for one in plain], -1)
+    flat, found = x.flatten(0, -2), []
+    added = [weight for weight in weights if isinstance(weight, LowRank)]
+    narrow = F.linear(flat, torch.cat([one.A for one in added]).to(x.dtype)).split([len(one.A) for one in added], -1)
+    reads, biases = iter(narrow), _parts(bias, weights)
+    for weight, own in zip(weights, biases, strict=True):
+        y = F.linear(flat, _matrix(weight).to(x.dtype), own)
         if isinstance(weight, LowRank):
-            y = F.linear(flat, weight.W.to(x.dtype), next(biases))
-            y = y.addmm_(next(narrow), (weight.scale * weight.B.mT).to(x.dtype))
-        else:
-            y = F.linear(flat, weight.to(x.dtype), next(biases))
+            y = y.addmm_(next(reads), (weight.scale * weight.B.mT).to(x.dtype))
         found.append(y.unflatten(0, x.shape[:-1]))
     return tuple(found)
 
 
-def _rows(weight: Tensor | LowRank) -> int:
-    return len(weight.W) if isinstance(weight, LowRank) else len(weight)
+def _matrix(weight: Tensor | LowRank) -> Tensor:
+    return weight.W if isinstance(weight, LowRank) else weight
+
+
+def _parts(bias: Tensor | None, weights: Sequence[Tensor | LowRank]) -> Sequence[Tensor | None]:
+    return [None] * len(weights) if bias is None else bias.split([len(_matrix(weight)) for weight in weights])

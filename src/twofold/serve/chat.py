@@ -13,6 +13,7 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 
 from twofold import __version__
+from twofold.agent.memory import heard, recent
 from twofold.agent.tool import Tool
 from twofold.engine.conversation import turn_ends
 from twofold.engine.request import Piece, Request
@@ -40,7 +41,7 @@ async def chat_completions(http: HTTPRequest) -> Response:
     own = _own(asked)
     tools = Tools.of([one for one in asked.tools or () if isinstance(one, FunctionTool)], asked.tool_choice)
     messages, begun = _messages(asked)
-    loop = Looping(served, messages, own, begun) if own else None
+    loop = Looping(served, messages, own, begun, asked.overflow == "slide") if own else None
     request = await asyncio.to_thread(_first, asked, served, tools, messages, begun, loop)
     turns = [Turn(served, tools, bool(asked.logprobs), tops) for _ in range(n)]
     answers = Answers(state, served, several(asked, [request]))
@@ -104,6 +105,8 @@ def _first(
         raise Problem(400, "top_logprobs needs logprobs: true", param="top_logprobs")
     if loop is not None:
         return loop.ending(_request(asked, served, tools, loop.prompt()))
+    if asked.overflow == "slide":
+        messages = recent(messages, lambda some: len(tools.prompt(served, some)), heard(served.engine.context))
     return _request(asked, served, tools, [*tools.prompt(served, messages), *served.engine.tokenizer.encode(begun)])
 
 

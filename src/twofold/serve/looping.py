@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from twofold.agent.loop import Step, called, introduced
+from twofold.agent.loop import Step, called, introduced, remembered
 from twofold.agent.offering import TOOLS
 from twofold.agent.tool import Tool
 from twofold.engine.request import Piece, Request, Usage
@@ -48,15 +48,21 @@ def own_tools(tools: Sequence[FunctionTool | BuiltinTool] | None) -> tuple[Tool,
 
 @dataclass
 class Looping:
-    """`messages` is the conversation, of which `begun` is what the assistant has said already in its open turn."""
+    """`messages` is the conversation, of which `begun` is what the assistant has said already in its open turn.
+
+    With `forget` the oldest turns are left out where there is no room for them.
+    """
 
     served: Served
     messages: Sequence[Mapping[str, Any]]
     tools: Sequence[Tool]
     begun: str = ""
+    forget: bool = False
 
     def __post_init__(self) -> None:
-        self._told, self._before = introduced(self.served.engine, self.messages, self.tools)
+        engine = self.served.engine
+        kept = remembered(engine, self.messages, self.tools) if self.forget else self.messages
+        self._told, self._before = introduced(engine, kept, self.tools)
         self._steps: list[Step] = []
 
     def prompt(self) -> list[int]:

@@ -53,7 +53,8 @@ class Drawing(Wire):
     stream: bool | None = Field(None, description="Answer by server-sent events, as it is written.")
     stream_options: StreamOptions | None = None
     overflow: Literal["error", "slide"] | None = Field(
-        None, description="Past the model's context: an error (default), or read the later half anew and go on."
+        None, description="Past the model's context: an error (default); or leave out a conversation's oldest "
+        "turns, and of a text that is still too long read the later half anew and go on.",
     )
 
 

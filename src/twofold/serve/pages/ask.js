@@ -11,7 +11,7 @@ export async function* answer(server, { model, talk, turns, prefix = "", calls, 
   const spoken = turns.filter((turn) => turn.text);
   const chat = talk.mode === "chat";
   const tools = (talk.tools ?? model.tools ?? []).map((type) => ({ type }));
-  const body = chat ? { ...common, messages: await messages(talk, spoken, prefix, calls), logprobs: true, top_logprobs: ALTERNATIVES, ...(tools.length && { tools }),
+  const body = chat ? { ...common, messages: await messages(talk, spoken, prefix, calls), logprobs: true, top_logprobs: ALTERNATIVES, ...(talk.settings.forget && { overflow: "slide" }), ...(tools.length && { tools }),
     ...(prefix && { continue_final_message: true }) }
     : { ...common, overflow: "slide", prompt: spoken.map((turn) => turn.text).join("") + prefix, logprobs: ALTERNATIVES };
   for await (const event of server.events(chat ? "v1/chat/completions" : "v1/completions", body, signal)) {

@@ -15,9 +15,11 @@ export class Setup {
     this.most = h("input", { type: "number", id: "most", min: 1, max: 100000, step: 1, onchange: () => this.number("max_tokens", this.most, 512) });
     this.seed = h("input", { type: "number", id: "seed", min: 0, step: 1, placeholder: "another", onchange: () => this.number("seed", this.seed, null) });
     this.tool = h("input", { type: "checkbox", onchange: () => { this.talk.tools = this.tool.checked ? ["calculator"] : []; chat.setupChanged(); } });
+    this.forget = h("input", { type: "checkbox", onchange: () => { this.talk.settings.forget = this.forget.checked; chat.setupChanged(); } });
+    this.forgets = h("label", { class: "note" }, this.forget, " It may forget the oldest turns, where the context is full");
     this.tools = h("label", { class: "note" }, this.tool, " It may call a calculator, which this server has");
     this.element = h("details", { class: "setup" }, this.summary, h("div", { class: "inside" }, this.mode, this.system, h("div", { class: "pair" },
-      h("label", { for: "most" }, "Tokens at most"), this.most, h("label", { for: "seed" }, "Seed"), this.seed), this.tools));
+      h("label", { for: "most" }, "Tokens at most"), this.most, h("label", { for: "seed" }, "Seed"), this.seed), this.tools, this.forgets));
   }
 
   use(talk) {
@@ -30,7 +32,8 @@ export class Setup {
 
   draw() {
     const { talk } = this;
-    this.system.hidden = this.tools.hidden = talk.mode !== "chat";
+    this.system.hidden = this.tools.hidden = this.forgets.hidden = talk.mode !== "chat";
+    this.forget.checked = Boolean(talk.settings.forget);
     this.tool.checked = (talk.tools ?? this.chat.shell.model?.tools ?? []).length > 0;
     this.mode.replaceChildren(choice("mode", "The model is asked with", MODES, talk.mode, (mode) => { talk.mode = mode; this.draw(); this.chat.setupChanged(); }), h("p", { class: "note" }, ABOUT[talk.mode]));
     for (const input of this.mode.querySelectorAll("input")) input.disabled = talk.turns.length > 0;

@@ -30,6 +30,7 @@ function checked(talk) {
   need(Array.isArray(talk.turns), "list of turns");
   const settings = { ...DEFAULTS };
   for (const key of Object.keys(DEFAULTS)) if (isNumber(talk.settings?.[key])) settings[key] = talk.settings[key];
+  if (talk.settings?.forget === true) settings.forget = true;
   const seen = new Set([0]);
   const turns = talk.turns.map((turn) => {
     need(Number.isInteger(turn?.id) && turn.id > 0 && !seen.has(turn.id), "turn's id");
