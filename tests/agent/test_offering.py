@@ -56,7 +56,9 @@ def test_what_a_model_was_taught_stands_in_its_file(tmp_path, lineage, template,
     config = config_of("llama")
     save(tmp_path / "p.gguf", config, random_state(config), small_tokenizer(), dtype="F32", chat_template=template,
          lineage=lineage)  # fmt: skip
-    assert offered("auto", open_model(tmp_path / "p.gguf", "numpy")) == (calculator,) * tools
+    engine = open_model(tmp_path / "p.gguf", "numpy")
+    assert offered("auto", engine) == (calculator,) * tools
+    assert engine.usual.temperature == (0.8 if engine.tools is None else 0)  # it is small, and guesses only when asked
 
 
 def test_a_tool_that_was_taught_brings_no_examples(engine):

@@ -139,7 +139,8 @@ class StandIn:
                 finish = "length" if len(tokens) > most else "stop"
                 ending = {"delta": {}} if chat else {"text": ""}
                 self.event({"choices": [{"index": 0, "finish_reason": finish, "logprobs": None, **ending}]})
-                usage = {"prompt_tokens": 40, "completion_tokens": sent, "prompt_tokens_details": {"cached_tokens": 30}}
+                usage = {"prompt_tokens": 40, "completion_tokens": sent, "prompt_tokens_details": {"cached_tokens": 30},
+                         "seconds": {"waited": 0, "prompt": 0.1, "completion": (sent - 1) / 123}}  # fmt: skip
                 self.event({"choices": [], "usage": usage})
                 self.wfile.write(b"data: [DONE]\n\n")
 

@@ -38,6 +38,30 @@ def bodies(server, path="/v1/chat/completions"):  # noqa: F811
     return [body for where, body in server.asked if where == path]
 
 
+# What a model is asked with --------------------------------------------------------------------------------------
+
+
+def test_a_model_that_should_not_guess_is_asked_for_the_likeliest_unless_a_reader_wishes_otherwise(server, visit):  # noqa: F811
+    server.models = [{**TAUGHT, "temperature": 0}]
+    page = visit(server)
+    ask(page, "Hello")
+    assert bodies(server)[0]["temperature"] == 0
+    page.get_by_role("slider", name="Temperature").fill("0.5")
+    ask(page, "And now?")
+    page.click("text=New")
+    ask(page, "And then?")
+    assert [body["temperature"] for body in bodies(server)[1:]] == [0.5, 0.5]
+
+
+def test_the_oldest_turns_are_forgotten_where_a_reader_allows_it(server, visit):  # noqa: F811
+    page = visit(server)
+    ask(page, "Hello")
+    page.click("summary >> text=Setup")
+    page.get_by_label("It may forget the oldest turns").check()
+    ask(page, "And now?")
+    assert [body.get("overflow") for body in bodies(server)] == [None, "slide"]
+
+
 # Calls -----------------------------------------------------------------------------------------------------------
 
 

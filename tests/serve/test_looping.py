@@ -129,7 +129,9 @@ def test_a_model_that_was_taught_reads_the_same_prompt_and_says_the_same(http):
 
 
 def test_models_say_which_tools_they_were_taught(http):
-    assert [one["tools"] for one in http.get("/v1/models").json()["data"]] == [["calculator"], ["calculator"]]
+    found = http.get("/v1/models").json()["data"]
+    assert [one["tools"] for one in found] == [["calculator"], ["calculator"]]
+    assert [one["temperature"] for one in found] == [0.8, 0.8]  # nothing says that they were finetuned here
 
 
 @pytest.mark.parametrize(("body", "words"), [

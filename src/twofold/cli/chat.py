@@ -103,9 +103,7 @@ def chat(
     begun = time.perf_counter()
     engine = open_model(path, backend, device, tell=note)  # type: ignore[arg-type]
     loaded = time.perf_counter() - begun
-    if temperature is None:
-        temperature = sampling.temperature if engine.tools is None else 0.0
-    sampling = replace(sampling, temperature=temperature)
+    sampling = replace(sampling, temperature=engine.usual.temperature if temperature is None else temperature)
     with Service(engine, slots=1) as service:
         talk = Talk(engine, service, sampling, n, seed, system, forget=forget)
         if load:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from twofold.contracts import Candidate, Sampling, Token
+from twofold.contracts import Candidate, Token
 from twofold.engine.constrained import Constraint
 from twofold.engine.request import Request, Usage
 from twofold.serve import wire
@@ -29,7 +29,7 @@ def request_of(asked: wire.Drawing, served: Served, prompt: Sequence[int], n: in
     given = {name: value for name, field in named.items() if (value := getattr(asked, field)) is not None}
     seed = secrets.randbits(62) if asked.seed in (None, -1) else asked.seed
     return Request(
-        prompt=tuple(prompt), n=n, sampling=Sampling(**given, seed=seed),
+        prompt=tuple(prompt), n=n, sampling=replace(served.engine.usual, **given, seed=seed),
         stop=(asked.stop,) if isinstance(asked.stop, str) else tuple(asked.stop or ()),
         logit_bias=_biases(asked, served), overflow=asked.overflow or "error", **more,
     )  # fmt: skip

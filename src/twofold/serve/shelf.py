@@ -43,7 +43,7 @@ class Served:
             "id": self.name, "object": "model", "created": self.since, "owned_by": "twofold",
             "context": engine.context, "vocabulary": engine.tokenizer.vocab_size,
             "parameters": count(engine.config).held, "chat": engine.chat_template is not None,
-            "tools": [tool.name for tool in known(engine)],
+            "tools": [tool.name for tool in known(engine)], "temperature": engine.usual.temperature,
         }  # fmt: skip
 
 

@@ -36,7 +36,7 @@ class Drawing(Wire):
     """How the next token is drawn: repetition penalty, then top-k, top-p, min-p, then temperature."""
 
     model: str | None = Field(None, description="One of /v1/models; the first of them where it is left out.")
-    temperature: float | None = Field(None, ge=0, le=100, description="0 takes the likeliest token; default 0.8.")
+    temperature: float | None = Field(None, ge=0, le=100, description="0 takes the likeliest; default: see /v1/models.")
     top_p: float | None = Field(None, ge=0, le=1, description="Keep the fewest tokens that hold this much; 0.95.")
     top_k: int | None = Field(None, ge=0, le=2**31, description="Keep the likeliest so many; 0 keeps all; 40.")
     min_p: float | None = Field(None, ge=0, le=1, description="Keep what is this many times the likeliest; 0.05.")

@@ -84,7 +84,10 @@ class Embeddings(TypedDict):
 
 
 class ModelItem(TypedDict):
-    """OpenAI's four fields, and what this server knows besides; `tools`: of its own, those the model was taught."""
+    """OpenAI's four fields, and what this server knows besides.
+
+    `tools` are those of its own that the model was taught, `temperature` what its tokens are drawn at unless asked.
+    """
 
     id: str
     object: Literal["model"]
@@ -95,6 +98,7 @@ class ModelItem(TypedDict):
     parameters: int
     chat: bool
     tools: list[str]
+    temperature: float
 
 
 class ModelList(TypedDict):

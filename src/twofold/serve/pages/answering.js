@@ -60,11 +60,12 @@ export class Answering {
     if (Date.now() - this.saved > SAVE_EVERY) { this.saved = Date.now(); this.chat.keep(this.talk); }
   }
 
-  /** Seconds to the first token and tokens a second after it, as seen from here. */
+  /** Seconds to the first token, as seen from here, and tokens a second after it, as the server measured them where it says so. */
   speed(usage) {
-    const { begun, first, last, tokens } = this.times;
+    const { begun, first, last, tokens } = this.times, written = usage?.completion_tokens ?? tokens;
     if (!first) return undefined;
-    return { tokens: usage?.completion_tokens ?? tokens, first: (first - begun) / 1000, rate: tokens > 1 && last > first ? (tokens - 1) / ((last - first) / 1000) : 0,
+    const writing = usage?.seconds?.completion ?? (last - first) / 1000;
+    return { tokens: written, first: (first - begun) / 1000, rate: written > 1 && writing > 0 ? (written - 1) / writing : 0,
       ...(usage && { prompt: usage.prompt_tokens, cached: usage.prompt_tokens_details?.cached_tokens ?? 0 }) };
   }
 

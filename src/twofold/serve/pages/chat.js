@@ -90,7 +90,8 @@ class Chat {
   }
 
   settings() {
-    return { ...DEFAULTS, ...JSON.parse(recall("settings") ?? "{}") };
+    const { temperature = DEFAULTS.temperature } = this.shell.model ?? {};
+    return { ...DEFAULTS, temperature, ...JSON.parse(recall("settings") ?? "{}") };
   }
 
   newTalk() {
@@ -135,7 +136,10 @@ class Chat {
 
   modelChanged() {
     const { model } = this.shell;
-    if (!this.talk.turns.length && model) this.talk.mode = model.chat === false ? "text" : "chat";
+    if (!this.talk.turns.length && model) {
+      this.talk.mode = model.chat === false ? "text" : "chat";
+      if (!recall("settings")) this.talk.settings.temperature = this.settings().temperature;
+    }
     this.setup.use(this.talk);
     this.panel.use(this.talk.settings, model?.vocabulary);
     this.drawThread();
