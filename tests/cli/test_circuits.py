@@ -72,6 +72,39 @@ def test_words_that_are_near_and_what_analogies_are_worth(circuits):
     assert circuits("analogies", "llama.gguf", "a:b", "c:d")[0] == 0
 
 
+def test_which_places_and_heads_make_one_text_say_what_the_other_says(circuits):
+    code, out, err = circuits("patch", "llama.gguf", "a b c", "a d c", "--json")
+    found = json.loads(out)
+    assert code == 0, err
+    (differs,) = [at for at, (a, b) in enumerate(zip(found["tokens"], found["tokens_of_other"], strict=True)) if a != b]
+    assert found["right"]["id"] != found["wrong"]["id"] and found["lead"] > 0 > found["lead_of_other"]
+    for at, share in enumerate(found["stream"][0]):  # before the first layer all that differs is that token
+        assert share == pytest.approx(float(at == differs), abs=1e-4)
+    assert [len(row) for row in found["heads"]] == [4, 4]
+    code, out, _ = circuits("patch", "llama.gguf", "a b c", "a d c")
+    assert code == 0 and "layer 1" in out and "comes back" in out
+
+
+def test_a_push_along_the_stream_changes_what_is_written_and_none_does_not(circuits):
+    code, out, _ = circuits("steer", "llama.gguf", "hello", "a", "b", "--strength", 9, "--layer", 0, "--json")
+    found = json.loads(out)
+    plain, *pushed = found["written"].values()
+    assert code == 0 and found["place"] == "blocks.0.hook_resid_post" and found["push_over_stream"] > 0.5
+    assert plain and any(one != plain for one in pushed)
+    code, out, _ = circuits("steer", "llama.gguf", "hello", "a", "a")
+    assert code == 0 and out.count(repr(plain)[:20]) == 3
+
+
+def test_what_a_head_has_learned_of_pairs(circuits):
+    code, out, _ = circuits("trigrams", "llama.gguf", "0.2", "a", "b", "--json")
+    found = json.loads(out)
+    assert code == 0 and [one["token"] for one in found["sources"]] == ["a", "b"]
+    scores = [one["score"] for one in found["sources"][0]["raises"]]
+    assert len(scores) == 5 and scores == sorted(scores, reverse=True)
+    code, out, _ = circuits("trigrams", "llama.gguf", "0.2", "--top", 3)
+    assert code == 0 and len(out.strip().split("\n")) > 6
+
+
 @pytest.mark.slow
 def test_what_has_changed_between_two_models(circuits):
     code, out, _ = circuits("changes", "llama.gguf", "other.gguf", "--json")
@@ -101,6 +134,12 @@ def test_the_lab_in_little(circuits, tmp_path):
     (["analogies", "llama.gguf", "a:b", "cd"], "'cd' is not a pair A:B"),
     (["analogies", "llama.gguf", "a:b"], "circuits analogies MODEL A:B C:D"),
     (["changes", "llama.gguf", "gpt2.gguf"], "differ in shape"),
+    (["patch", "llama.gguf", "a b c", "a b c"], "both texts go on with"),
+    (["patch", "llama.gguf", "a b c", "a b c d e f g"], "have to be equally long"),
+    (["steer", "llama.gguf", "hello", "a", "b", "--layer", "2"], "none of the model's 2"),
+    (["steer", "llama.gguf", "hello", "a"], "circuits steer MODEL TEXT MORE LESS"),
+    (["trigrams", "llama.gguf", "0,2"], "heads are called LAYER.HEAD"),
+    (["trigrams", "llama.gguf", "0.9"], "there is no head 0.9"),
     (["timeline", "."], "no run with checkpoints"),
     (["induction", "--layers", "two"], "not a list of numbers"),
     (["induction", "--steps", "0"], "steps=0 must be at least 1"),

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from rich.table import Table
 
 from twofold.circuits import bigrams, composition, detectors, eigenvalues, embeddings, matrices
 from twofold.circuits.changes import changes as changes_of
 from twofold.circuits.look import look as look_at
 from twofold.circuits.reading import read
+from twofold.cli.circuits_words import columns, first_token, strongest_heads, with_names
 from twofold.cli.live import sparkline
 from twofold.cli.output import console, duration, note, print_json
 from twofold.errors import ConfigError
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from twofold.model.decoder import Decoder
-    from twofold.tokenizer.bpe import BPETokenizer
 
 __all__ = ["analogies", "changes", "induction", "look", "near", "scores", "timeline"]
 
@@ -61,7 +60,7 @@ def scores(model: str, *, top: int, as_json: bool) -> None:
         })  # fmt: skip
         return
     screen = console()
-    table = _table("", "heads", "strongest", left=("", "strongest"))
+    table = columns("", "heads", "strongest", left=("", "strongest"))
     for name in _KINDS:
         each = getattr(found, name).flatten()
         best = each.topk(min(top, len(each)))
@@ -77,7 +76,7 @@ def scores(model: str, *, top: int, as_json: bool) -> None:
     if strongest:
         screen.print(f"\nPairs of heads that compose most, above the {pairs.chance.mean:.3f} of chance "
                      f"(± {pairs.chance.deviation:.3f}):\n")  # fmt: skip
-        table = _table("", "later", "earlier", "above chance", left=("",))
+        table = columns("", "later", "earlier", "above chance", left=("",))
         for kind, later, earlier, excess in strongest:
             table.add_row(kind, later, earlier, f"{excess:.3f}")
         screen.print(table)
@@ -92,7 +91,7 @@ def look(model: str, text: str, *, top: int, as_json: bool) -> None:
     seen = look_at(decoder, ids)
     lens, end, shares = seen.lens(k=5), seen.next(k=top), seen.attribution()
     said = end.ids[0]
-    heads = _strongest(shares.heads, top)
+    heads = strongest_heads(shares.heads, top)
     if as_json:
         print_json({
             "model": model, "tokens": [tokenizer.decode([i]) for i in ids[0].tolist()], "ids": ids[0],
@@ -106,14 +105,14 @@ def look(model: str, text: str, *, top: int, as_json: bool) -> None:
         return
     screen = console()
     screen.print("What it would say next after each layer:\n")
-    table = _table("after", "likeliest", "", left=("after", "likeliest"))
+    table = columns("after", "likeliest", "", left=("after", "likeliest"))
     for at, place in enumerate(lens.places):
         chances = zip(lens.ids[at, -1].tolist(), lens.probabilities[at, -1].tolist(), strict=True)
         named = "   ".join(f"{tokenizer.decode([i])!r} {100 * p:.0f} %" for i, p in chances)
         table.add_row("embedding" if at == 0 else f"layer {place.split('.')[1]}", named, "")
     screen.print(table)
     screen.print(f"\nThe score of {tokenizer.decode([said])!r} is {shares.logit:.2f}; who wrote it, directly:\n")
-    table = _table("who", "share", left=("who",))
+    table = columns("who", "share", left=("who",))
     table.add_row("the embedding", f"{shares.embedding:+.2f}")
     for name, value in heads:
         table.add_row(f"head {name}", f"{value:+.2f}")
@@ -127,16 +126,17 @@ def near(model: str, word: str, *, top: int, as_json: bool) -> None:
     from twofold.cli.circuits import opened
 
     decoder, tokenizer = opened(model)
-    token = _first(tokenizer, word)
+    token = first_token(tokenizer, word)
     found = embeddings.neighbours(decoder, token, top)
     direct = bigrams.bigram_logits(decoder, torch.tensor([token]))[0].softmax(-1)
     best = direct.topk(min(top, len(direct)))
     after = list(zip(best.indices.tolist(), best.values.tolist(), strict=True))
     if as_json:
-        print_json({"token": tokenizer.decode([token]), "id": token, "neighbours": _named(tokenizer, found, "cosine"),
-                    "next_by_direct_path": _named(tokenizer, after, "probability")})  # fmt: skip
+        print_json({"token": tokenizer.decode([token]), "id": token,
+                    "neighbours": with_names(tokenizer, found, "cosine"),
+                    "next_by_direct_path": with_names(tokenizer, after, "probability")})  # fmt: skip
         return
-    table = _table("nearest", "cosine", "next by the direct path", "chance",
+    table = columns("nearest", "cosine", "next by the direct path", "chance",
                    left=("nearest", "next by the direct path"))  # fmt: skip
     for (one, cosine), (next_one, chance) in zip(found, after, strict=False):
         table.add_row(repr(tokenizer.decode([one])), f"{cosine:.3f}", repr(tokenizer.decode([next_one])),
@@ -153,7 +153,7 @@ def analogies(model: str, *pairs: str, top: int, as_json: bool) -> None:
         left, colon, right = pair.partition(":")
         if not colon:
             raise ConfigError(f"{pair!r} is not a pair A:B, as in ' France: Paris'")
-        tokens.append((_first(tokenizer, left), _first(tokenizer, right)))
+        tokens.append((first_token(tokenizer, left), first_token(tokenizer, right)))
     found = embeddings.analogies(decoder, tokens)
     named = {"holds": "with the pair's difference", "unrelated": "with that of two tokens drawn by chance",
              "nearest": "with none: the nearest to the third"}  # fmt: skip
@@ -162,13 +162,13 @@ def analogies(model: str, *pairs: str, top: int, as_json: bool) -> None:
     if as_json:
         print_json({name: {**asdict(share), "share": share.share, "interval": share.interval}
                     for name, share in ((name, getattr(found, name)) for name in named)}
-                   | {"first": _named(tokenizer, first, "cosine")})  # fmt: skip
+                   | {"first": with_names(tokenizer, first, "cosine")})  # fmt: skip
         return
     screen = console()
     words = [repr(tokenizer.decode([one])) for one in (a, b, c)]
     answers = "   ".join(f"{tokenizer.decode([one])!r} {cosine:.2f}" for one, cosine in first)
     screen.print(f"{words[0]} is to {words[1]} as {words[2]} is to   {answers}\n")
-    table = _table("how often the fourth is found", "", "95 % interval", left=("how often the fourth is found",))
+    table = columns("how often the fourth is found", "", "95 % interval", left=("how often the fourth is found",))
     for name, text in named.items():
         share = getattr(found, name)
         low, high = share.interval
@@ -190,14 +190,14 @@ def changes(model: str, other: str, *, top: int, as_json: bool) -> None:
                               for name in _KINDS}})  # fmt: skip
         return
     screen = console()
-    table = _table("parameters", "changed by", left=("parameters",))
+    table = columns("parameters", "changed by", left=("parameters",))
     for name, value in sorted(found.parameters.items(), key=lambda one: -one[1])[:top]:
         table.add_row(name, f"{100 * value:.2f} %")
     screen.print(table)
     screen.print("\nHeads whose kind has changed most:\n")
-    table = _table("head", "kind", "before", "after", left=("head", "kind"))
+    table = columns("head", "kind", "before", "after", left=("head", "kind"))
     apart = [(abs(value), name, head, value) for name in _KINDS
-             for head, value in _strongest(getattr(second, name) - getattr(first, name), top)]  # fmt: skip
+             for head, value in strongest_heads(getattr(second, name) - getattr(first, name), top)]  # fmt: skip
     for _, name, head, _value in sorted(apart, reverse=True)[:top]:
         layer, index = (int(part) for part in head.split("."))
         values = (float(getattr(one, name)[layer, index]) for one in (first, second))
@@ -216,7 +216,7 @@ def timeline(run: str, *, top: int, as_json: bool) -> None:
             {"step": one.step, "loss": one.loss, "copying_eigenvalues": one.eigenvalues,
              **{name: getattr(one.heads, name) for name in _KINDS}} for one in found]})  # fmt: skip
         return
-    table = _table("step", "loss", *_KINDS, "heads that copy", left=())
+    table = columns("step", "loss", *_KINDS, "heads that copy", left=())
     for one in found:
         best = [_highest(getattr(one.heads, name)) for name in _KINDS]
         when = "the model" if one.step is None else f"{one.step:,}"
@@ -242,8 +242,8 @@ def induction(seeds: int, depths: Sequence[int], steps: int, out: Path, as_json:
                                 for one in outcome.courses]})  # fmt: skip
         return
     screen = console()
-    table = _table("layers", "seed", "right", "nats", "prefix", "previous", "copying", "through", "cut Q", "cut K",
-                   "cut V", left=())  # fmt: skip
+    table = columns("layers", "seed", "right", "nats", "prefix", "previous", "copying", "through", "cut Q", "cut K",
+                    "cut V", left=())  # fmt: skip
     for one in outcome.courses:
         end = one.end
         heads = [f"{end.prefix:.2f} ({end.head})", f"{end.previous:.2f}", f"{end.copying:+.2f}"]
@@ -272,31 +272,6 @@ def _repeats(decoder: Decoder) -> dict[str, int]:
     return {"length": length, "times": 4}
 
 
-def _strongest(values: Tensor, top: int) -> list[tuple[str, float]]:
-    """Heads by name with the largest values, either way."""
-    flat, h = values.flatten(), values.shape[1]
-    order = flat.abs().topk(min(top, len(flat))).indices.tolist()
-    return [(f"{at // h}.{at % h}", float(flat[at])) for at in order]
-
-
 def _highest(values: Tensor) -> tuple[str, float]:
     at = int(values.argmax())
     return f"{at // values.shape[1]}.{at % values.shape[1]}", float(values.flatten()[at])
-
-
-def _first(tokenizer: BPETokenizer, word: str) -> int:
-    ids = tokenizer.encode(word)
-    if not ids:
-        raise ConfigError("a word is needed, and an empty one is none")
-    return ids[0]
-
-
-def _named(tokenizer: BPETokenizer, found: Sequence[tuple[int, float]], value: str) -> list[dict[str, Any]]:
-    return [{"id": one, "token": tokenizer.decode([one]), value: number} for one, number in found]
-
-
-def _table(*heads: str, left: Sequence[str]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in heads:
-        table.add_column(head, justify="left" if head in left else "right")
-    return table
