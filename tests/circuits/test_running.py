@@ -18,7 +18,17 @@ from twofold.circuits.lens import lens
 from twofold.circuits.look import look, without
 from twofold.circuits.matrices import heads
 from twofold.circuits.neurons import exciting
-from twofold.circuits.patching import ablated, head_effects, lead, means, patch_heads, patch_stream, path_patch
+from twofold.circuits.patching import (
+    ablated,
+    head_effects,
+    lead,
+    logits_with,
+    means,
+    mlp_effects,
+    patch_heads,
+    patch_stream,
+    path_patch,
+)
 from twofold.circuits.reading import row
 from twofold.circuits.skip_trigrams import bugs, occurrences, skip_trigrams, strongest_sources
 from twofold.circuits.steering import direction, steered
@@ -121,6 +131,19 @@ def test_the_effect_of_each_head_is_that_of_taking_it_away(model, text):
     with ablated(model, heads=[(1, 3)]):
         assert float(found[1, 3]) == pytest.approx(float(metric(model(text))), abs=1e-5)
     assert not torch.allclose(found, head_effects(model, text, metric, mean=True))
+
+
+def test_the_effect_of_each_mlp_is_that_of_taking_it_away_or_of_another_runs(model, ids):
+    clean, text, metric = ids[:1, :6], ids[1:2, :6], lead(3, 7)
+    found, patched = mlp_effects(model, text, metric), mlp_effects(model, text, metric, clean)
+    with torch.no_grad(), ablated(model, mlps=[1]):
+        assert float(found[1]) == pytest.approx(float(metric(model(text))), abs=1e-5)
+    with recording(model, "blocks.0.hook_mlp_out") as seen:
+        model(clean)
+    given = {"blocks.0.hook_mlp_out": lambda value, name: seen[name]}
+    assert float(patched[0]) == pytest.approx(float(metric(logits_with(model, text, given))), abs=1e-5)
+    with pytest.raises(ConfigError, match="equally long"):
+        mlp_effects(model, text, metric, ids[:1, :5])
 
 
 def test_a_direct_path_is_the_senders_own_share(model, ids):

@@ -206,6 +206,25 @@ def test_one_pair_and_no_answer_is_a_question_that_is_not_counted(http):
     assert analogous(http, pairs=[["a", "b"]], c="c", d="a")["ranks"] is None  # it is left out of the answers
 
 
+@pytest.mark.parametrize("other", [None, "the cat sat on it"])
+def test_what_each_part_does_alone_is_what_cutting_it_out_changes(http, other):
+    text, more = "the dog sat on it", {} if other is None else {"other": other}
+    found = post(http, "effects", text=text, **more)
+    whole = post(http, "seen", text=text)
+
+    def chance(**cut):
+        shown = post(http, "seen", text=text, **more, **cut)["next"]
+        at = [one["id"] for one in shown["tokens"]].index(found["token"]["id"])
+        return shown["now"][shown["temperatures"].index(1.0)][at]
+
+    assert chance() == pytest.approx(found["chance"], abs=1e-4)
+    heads, mlps = (found["chance"] * np.exp(found[kind]) for kind in ("heads", "mlps"))
+    assert heads.shape == (whole["layers"], whole["heads"]) and mlps.shape == (whole["layers"],)
+    for layer, head in ((0, 1), (whole["layers"] - 1, 0)):
+        assert chance(heads=[[layer, head]]) == pytest.approx(heads[layer, head], rel=1e-3)
+    assert chance(mlps=[0]) == pytest.approx(mlps[0], rel=1e-3)
+
+
 def test_areas_hold_all_the_numbers_of_the_file(http, paths):
     for model, path in paths.items():
         parameters = load(path)
@@ -246,6 +265,7 @@ def test_a_model_that_is_looked_into_answers_as_ever(server):
     ("near", {"token": 10**6}, 400, "not in the model's vocabulary"),
     ("plane", {"text": "word " * CONTEXT}, 400, "this page shows 256 at most"),
     ("plane", {"step": 3}, 404, "no checkpoint of step 3"),
+    ("effects", {"other": "much longer than the text that is asked"}, 400, "have to be equally long"),
 ])  # fmt: skip
 def test_what_cannot_be_is_told(http, path, body, status, said):
     found, message = refused(http, path, **body)

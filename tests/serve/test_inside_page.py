@@ -25,7 +25,7 @@ PATTERNS = f"async (body) => [...new Uint8Array(await (await ({ASK})(['patterns'
 
 def test_the_page_is_small_and_asks_nobody_else():
     files = sorted(FOLDER.iterdir())
-    assert sum(path.stat().st_size for path in files) < 65_000
+    assert sum(path.stat().st_size for path in files) < 66_000
     for path in files:
         text = path.read_text("utf-8")
         assert not re.search(r"https?://", text), path
@@ -279,6 +279,25 @@ def test_the_slider_goes_through_a_runs_checkpoints(visit, run):
         with page.expect_response("**/inside/attribution"):
             page.keyboard.press("End")
         assert chances(page) == finished
+
+
+@for_browsers
+def test_every_part_is_tried_without_it_and_the_shares_come_back(visit):
+    page = visit()
+    page.wait_for_selector(".analogies tbody tr")
+    written = page.inner_text(".shares .reading")
+    page.click(".shares >> text=Try each part without it")
+    page.wait_for_selector(".shares >> text=In the whole model")
+    found = page.evaluate(ANSWER, ["effects", {"model": "tiny", "text": page.input_value("#inside-text")}])
+    strongest = max((value for row in [*found["heads"], found["mlps"]] for value in row), key=abs)
+    assert f"{abs(strongest):.2f}" in page.inner_text(".shares .reading")
+    assert "more likely" in page.inner_text(".shares .scale")
+    page.click(".shares >> text=Show what each wrote")
+    assert page.inner_text(".shares .reading") == written
+    page.click(".shares >> text=Try each part without it")
+    page.wait_for_selector(".shares >> text=In the whole model")
+    page.fill("#inside-text", "hello the cat")  # of another text nothing is known yet
+    page.wait_for_selector(".shares >> text=The score of")
 
 
 @for_browsers

@@ -23,7 +23,10 @@ from twofold.model.decoder import Decoder
 from twofold.model.tap import Act
 from twofold.model.watching import recording, tapped
 
-__all__ = ["ablated", "head_effects", "lead", "logits_with", "means", "patch_heads", "patch_stream", "path_patch"]
+__all__ = [
+    "ablated", "head_effects", "lead", "logits_with", "means", "mlp_effects", "patch_heads", "patch_stream",
+    "path_patch",
+]  # fmt: skip
 
 Metric = Callable[[Float[Tensor, "1 s v"]], Tensor]
 Head = tuple[int, int]
@@ -85,6 +88,22 @@ def head_effects(model: Decoder, ids: Int[Tensor, "b s"], metric: Callable[[Tens
     """What the metric becomes without each head, one at a time; with `mean`, its mean over the positions stays."""
     known = means(model, ids) if mean else None
     return _each_head(model, ids, metric, lambda name, head: torch.zeros(()) if known is None else known[name][head])
+
+
+@torch.no_grad()
+def mlp_effects(
+    model: Decoder, ids: Int[Tensor, "1 s"], metric: Metric, clean: Int[Tensor, "1 _"] | None = None
+) -> Float[Tensor, " l"]:
+    """What the metric becomes without each MLP, one at a time; or with each as it is in the `clean` run."""
+    if model.config.mlp == "none":
+        return torch.zeros(0)
+    places = [f"blocks.{i}.hook_mlp_out" for i in range(model.config.n_layers)]
+    given: Mapping[str, Tensor] = dict.fromkeys(places, torch.zeros(()))
+    if clean is not None:
+        _same_length(clean, ids)
+        with recording(model, *places) as given:
+            model(clean)
+    return torch.tensor([float(metric(logits_with(model, ids, {place: _writing(given[place])}))) for place in places])
 
 
 def _each_head(model: Decoder, ids: Tensor, metric: Callable[[Tensor], Tensor], given: Callable[[str, int], Tensor]

@@ -77,6 +77,7 @@ INSIDE = (  # the same
     Route("/inside/meeting", inside.meeting, methods=["POST"]),
     Route("/inside/neurons", inside.most_active, methods=["POST"]),
     Route("/inside/exciting", inside.exciting, methods=["POST"]),
+    Route("/inside/effects", inside.effects, methods=["POST"]),
     Route("/inside/near", inside.near, methods=["POST"]),
     Route("/inside/plane", inside.plane, methods=["POST"]),
     Route("/inside/analogous", inside.analogous, methods=["POST"]),

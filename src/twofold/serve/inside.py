@@ -17,8 +17,8 @@ from twofold.serve.state import state_of
 from twofold.serve.wire_inside import Analogy, Areas, Asked, Excited, Neuron, Pair, WhatThereIs, Word
 
 __all__ = [
-    "about", "analogous", "areas", "attribution", "exciting", "lens", "meeting", "most_active", "near", "patterns",
-    "plane", "seen",
+    "about", "analogous", "areas", "attribution", "effects", "exciting", "lens", "meeting", "most_active", "near",
+    "patterns", "plane", "seen",
 ]  # fmt: skip
 
 Kind = TypeVar("Kind", Asked, Word, Analogy)
@@ -59,6 +59,10 @@ async def attribution(http: HTTPRequest) -> Response:
 
 async def meeting(http: HTTPRequest) -> Response:
     return JSONResponse(await _answer(http, Pair, "meeting"))
+
+
+async def effects(http: HTTPRequest) -> Response:
+    return JSONResponse(await _answer(http, Asked, "effects"))
 
 
 async def most_active(http: HTTPRequest) -> Response:

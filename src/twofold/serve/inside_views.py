@@ -14,7 +14,8 @@ from twofold.circuits import embeddings, neurons
 from twofold.circuits.lens import lens_of, logits_of, stream_places
 from twofold.circuits.look import Look
 from twofold.circuits.matrices import plain, unembedding
-from twofold.circuits.patching import ablated
+from twofold.circuits.patching import ablated, head_effects, mlp_effects, patch_heads
+from twofold.circuits.reading import row
 from twofold.model.attention import attend, scores
 from twofold.model.block import Block
 from twofold.model.count import count
@@ -32,6 +33,7 @@ from twofold.serve.wire_inside import (
     Chances,
     Counted,
     Counts,
+    Effects,
     Excited,
     Excitement,
     FirstOf,
@@ -51,8 +53,8 @@ from twofold.serve.wire_inside import (
 )
 
 __all__ = [
-    "analogous", "attribution", "exciting", "lens", "meeting", "most_active", "near", "patterns", "plane", "seen",
-    "sources",
+    "analogous", "attribution", "effects", "exciting", "lens", "meeting", "most_active", "near", "patterns", "plane",
+    "seen", "sources",
 ]  # fmt: skip
 
 TEMPERATURES = [round(0.05 * i, 2) for i in range(41)]
@@ -102,6 +104,27 @@ def attribution(inside: Inside, served: Served, asked: Asked) -> Shares:
             "heads": found.heads.tolist(), "mlps": found.mlps.tolist(), "rest": found.rest}  # fmt: skip
 
 
+def effects(inside: Inside, served: Served, asked: Asked) -> Effects:
+    """Of every part, cut out alone, or as it is in the other text: what it does to the likeliest next token."""
+    began = perf_counter()
+    with inside.looking(served, asked, whole=True) as whole:
+        model, position = whole.model, _position(whole, asked)
+        token = int(whole.logits[position].argmax())
+
+        def metric(logits: Float[Tensor, "1 s v"]) -> Tensor:
+            return logits[0, position].log_softmax(-1)[token]
+
+        before = metric(whole.logits[None])
+        if asked.other is None:
+            heads, mlps = head_effects(model, whole.ids, metric), mlp_effects(model, whole.ids, metric)
+        else:
+            other = row(model, inside.ids(served, asked.other))
+            heads = patch_heads(model, other, whole.ids, metric)
+            mlps = mlp_effects(model, whole.ids, metric, other)
+    return {"token": _spelled(served, [token])[0], "chance": float(before.exp()), "heads": (heads - before).tolist(),
+            "mlps": (mlps - before).tolist(), "milliseconds": 1000 * (perf_counter() - began)}  # fmt: skip
+
+
 def meeting(inside: Inside, served: Served, asked: Pair) -> Met:
     with inside.looking(served, asked) as now:
         config, s = now.model.config, now.ids.shape[1]
@@ -138,8 +161,8 @@ def exciting(inside: Inside, served: Served, asked: Excited) -> Excitement:
         found = neurons.exciting(model, torch.tensor(rows), asked.layer, [asked.neuron], k=6)
     decode, places = served.engine.tokenizer.decode, list[Place]()
     columns = (each[0].tolist() for each in (found.row, found.position, found.activation))
-    for row, at, value in zip(*columns, strict=True):
-        ids = rows[row]
+    for number, at, value in zip(*columns, strict=True):
+        ids = rows[number]
         before, after = ids[max(0, at - BEFORE) : at], ids[at + 1 : at + 1 + AFTER]
         places.append({"before": decode(before), "token": decode([ids[at]]), "after": decode(after), "value": value})
     return {"places": places, "mean": float(found.mean[0]), "tokens": sum(map(len, rows)), "source": source}
@@ -190,7 +213,7 @@ def sources() -> dict[str, str]:
     return {
         "next": code(Look.next), "lens": code(lens_of, logits_of, stream_places), "block": code(Block.forward),
         "heads": code(scores, attend), "pair": code(Look.meeting, _moved), "neurons": code(MLP.forward, Look.neurons),
-        "shares": code(Look.attribution), "cut": code(ablated), "areas": code(count),
+        "shares": code(Look.attribution), "cut": code(ablated, head_effects, patch_heads), "areas": code(count),
         "near": code(embeddings.neighbours, embeddings.nearest), "exciting": code(neurons.exciting),
         "plane": code(embeddings.projection),
         "analogies": code(embeddings.analogy, embeddings.ranks, embeddings.analogies),

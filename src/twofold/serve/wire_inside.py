@@ -10,9 +10,9 @@ from typing_extensions import TypedDict
 from twofold.serve.wire import Wire
 
 __all__ = [
-    "Analogous", "Analogy", "Areas", "Asked", "Chances", "Counted", "Counts", "Excited", "Excitement", "FirstOf",
-    "LensGrid", "Met", "MostActive", "Named", "Near", "Neuron", "Pair", "Place", "Plane", "Seen", "Shares", "Spelled",
-    "WhatThereIs", "Word",
+    "Analogous", "Analogy", "Areas", "Asked", "Chances", "Counted", "Counts", "Effects", "Excited", "Excitement",
+    "FirstOf", "LensGrid", "Met", "MostActive", "Named", "Near", "Neuron", "Pair", "Place", "Plane", "Seen", "Shares",
+    "Spelled", "WhatThereIs", "Word",
 ]  # fmt: skip
 
 Index = Annotated[int, Field(ge=0, lt=2**31)]
@@ -112,6 +112,16 @@ class Shares(TypedDict):
     heads: list[list[float]]
     mlps: list[float]
     rest: float
+
+
+class Effects(TypedDict):
+    """By how many nats the likeliest token becomes likelier (or less likely) when one part alone is changed."""
+
+    token: Spelled
+    chance: float
+    heads: list[list[float]]
+    mlps: list[float]
+    milliseconds: float
 
 
 class Met(TypedDict):
