@@ -787,7 +787,9 @@ static uint16_t to_half(float x) { /* to nearest even; too large becomes infinit
     typedef float pf __attribute__((vector_size(4 * N)));                                   \
     typedef int32_t pi __attribute__((vector_size(4 * N)));                                 \
     typedef uint32_t pu __attribute__((vector_size(4 * N)));                                \
-    typedef int8_t pb __attribute__((vector_size(N), aligned(1), may_alias))
+    typedef float pf_at __attribute__((vector_size(4 * N), aligned(1), may_alias));         \
+    typedef int32_t pi_at __attribute__((vector_size(4 * N), aligned(1), may_alias));       \
+    typedef int8_t pb_at __attribute__((vector_size(N), aligned(1), may_alias))
 
 #if defined __AVX512VNNI__ && defined __AVX512BW__ && defined __AVX512VL__ && !defined TF_PLAIN
 #include <immintrin.h>
@@ -858,7 +860,7 @@ INLINE vf f_mul(vf a, vf b) { EACH(vf, a.p[i] * b.p[i]); }
 INLINE vf f_fma(vf a, vf b, vf c) { EACH(vf, P_FMA(a.p[i], b.p[i], c.p[i])); }
 INLINE vf f_max(vf a, vf b) { EACH(vf, (pf)(((pi)a.p[i] & (a.p[i] > b.p[i])) | ((pi)b.p[i] & ~(a.p[i] > b.p[i])))); }
 INLINE vf f_halves(const uint16_t *at) { EACH(vf, P_HALVES(at + i * WIDTH)); }
-INLINE vi i_bytes(const int8_t *at) { EACH(vi, __builtin_convertvector(*(const pb *)(at + i * WIDTH), pi)); }
+INLINE vi i_bytes(const int8_t *at) { EACH(vi, __builtin_convertvector(*(const pb_at *)(at + i * WIDTH), pi)); }
 INLINE vf f_of(vi a) { EACH(vf, __builtin_convertvector(a.p[i], pf)); }
 INLINE vf f_bytes(const int8_t *at) { return f_of(i_bytes(at)); }
 INLINE vf f_as(vi a) { EACH(vf, (pf)a.p[i]); }
@@ -869,9 +871,9 @@ INLINE vi i_right(vi a, int n) { EACH(vi, (pi)((pu)a.p[i] >> n)); }
 INLINE vi i_dot(vi a, vi w, const int8_t *x) { EACH(vi, P_DOT(a.p[i], w.p[i], four_bytes(x))); }
 INLINE vi i_dot_signed(vi a, vi w, const int8_t *x) { EACH(vi, P_DOT_SIGNED(a.p[i], w.p[i], four_bytes(x))); }
 INLINE vi i_lookup(vi table, vi q) { EACH(vi, P_LOOKUP(table.p[i], q.p[i])); }
-INLINE vf f_load(const float *at) { vf y; memcpy(&y, at, sizeof y); return y; }
-INLINE vi i_load(const uint8_t *at) { vi y; memcpy(&y, at, sizeof y); return y; }
-INLINE void f_store(float *at, vf a) { memcpy(at, &a, sizeof a); }
+INLINE vf f_load(const float *at) { EACH(vf, *(const pf_at *)(at + i * WIDTH)); }
+INLINE vi i_load(const uint8_t *at) { EACH(vi, *(const pi_at *)(at + i * WIDTH * 4)); }
+INLINE void f_store(float *at, vf a) { for (int i = 0; i < PARTS; i++) *(pf_at *)(at + i * WIDTH) = a.p[i]; }
 INLINE void f_to_halves(uint16_t *at, vf a) { for (int i = 0; i < PARTS; i++) P_TO_HALVES(at + i * WIDTH, a.p[i]); }
 
 INLINE float sum_of(vf a) {
