@@ -130,12 +130,12 @@ def test_what_is_done_is_kept_and_gone_on_from(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_layers_learn_to_look_back_and_one_does_not(tmp_path):
-    lab = Lab(seeds=1, depths=(1, 2), steps=300, measures=6)
-    one, two = run(lab, tmp_path, lambda text: None, lambda course: None).courses
-    outcome = Outcome(lab, lab.text.baselines(), [one, two])
-    assert outcome.inducts(two) and not outcome.inducts(one)
-    assert two.end.prefix > 0.3 > one.end.prefix and two.end.previous > 0.3
+def test_two_layers_learn_to_look_back(tmp_path):
+    """That one layer and none do not is what lesson 7 prints."""
+    lab = Lab(seeds=1, depths=(2,), steps=300, measures=6)
+    (two,) = run(lab, tmp_path, lambda text: None, lambda course: None).courses
+    assert Outcome(lab, lab.text.baselines(), [two]).inducts(two)
+    assert two.end.prefix > 0.3 and two.end.previous > 0.3
     assert two.end.head.startswith("1.") and two.end.previous_head.startswith("0.") and two.composed() in ("Q", "K")
     assert min(two.cut["Q"], two.cut["K"]) < 0.5 * two.end.right
     before, after = two.phase()

@@ -19,6 +19,6 @@ def test_a_damaged_file_is_refused_in_words_or_can_be_used(tmp_path):
     for seed in target.seeds:
         assert target.attempt(seed), "a sound file is accepted"
     stream = damaged(target, random.Random(5))
-    accepted = sum(target.attempt(next(stream)) for _ in range(400))
+    accepted = sum(target.attempt(next(stream)) for _ in range(250))
     process.close()
-    assert 0 < accepted < 400
+    assert 0 < accepted < 250
