@@ -1,7 +1,7 @@
 """How fast does run.c run a real model, beside llama.cpp and beside what the memory allows?
 
     python benchmarks/running.py                      speed: about four minutes
-    python benchmarks/running.py --quality            what rounding costs: perplexity of every type, half an hour
+    python benchmarks/running.py --quality            what rounding costs: perplexity of every type (long)
     python benchmarks/running.py --folder /tmp/cache  where the model's other types are made and kept
     python benchmarks/running.py --plain              llama.cpp without weights laid out anew: its AMX may die
 
